@@ -7,7 +7,7 @@ macro_rules! package {
     ($(#[$meta:meta])* $module:ident, $name:literal) => {
         $(#[$meta])*
         pub mod $module {
-            #[expect(clippy::all, missing_docs, reason = "generated code")]
+            #[allow(clippy::all, clippy::pedantic, missing_docs, reason = "generated code")]
             pub mod v1 {
                 include!(concat!(env!("OUT_DIR"), "/", $name, ".rs"));
             }

@@ -1,0 +1,25 @@
+//! What every process of Backstop needs, with no word of the domain. One concern a file.
+
+#![deny(missing_docs)]
+
+pub mod auth;
+pub mod client;
+pub mod clock;
+pub mod config;
+pub mod cursor;
+pub mod decode;
+pub mod error;
+pub mod evidence;
+pub mod feed;
+pub mod feed_server;
+pub mod ledger;
+pub mod lifecycle;
+pub mod merkle;
+pub mod pg;
+pub mod process;
+pub mod secret;
+pub mod server;
+pub mod subscription;
+pub mod telemetry;
+#[cfg(feature = "testing")]
+pub mod testing;

@@ -1,0 +1,182 @@
+//! PostgreSQL: one pool per service, one transaction per request, scope in every transaction.
+
+mod idempotency;
+mod migrate;
+mod tx;
+
+use std::{sync::Arc, time::Duration};
+
+use kernel::{Principal, Role, Scope};
+use secrecy::ExposeSecret;
+use sqlx::{
+    AssertSqlSafe, ConnectOptions, Executor, PgPool,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
+use tokio::sync::watch;
+use uuid::Uuid;
+
+pub use idempotency::Claim;
+pub use migrate::migrate;
+pub use tx::Tx;
+
+use crate::{
+    auth::Caller, clock::Clock, config::DatabaseConfig, cursor::CursorKey, error::Error,
+    secret::SecretKey,
+};
+
+/// A service's database. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Database(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    pool: PgPool,
+    schema: &'static str,
+    clock: Clock,
+    ledger_key: SecretKey,
+    epoch: Uuid,
+    committed: watch::Sender<i64>,
+}
+
+/// Waiting longer than this for a connection means overload; the caller is told to come back.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+
+impl Database {
+    /// Connects as the service's own role, which owns nothing and reaches no other schema.
+    ///
+    /// # Errors
+    /// The database does not answer, or its schema has not been migrated.
+    pub async fn connect(
+        config: &DatabaseConfig,
+        schema: &'static str,
+        ledger_key: SecretKey,
+        clock: Clock,
+    ) -> anyhow::Result<Self> {
+        let options: PgConnectOptions = config.url.expose_secret().parse()?;
+        let options = options.application_name(schema).disable_statement_logging();
+        let pool = PgPoolOptions::new()
+            .max_connections(config.max_connections)
+            .acquire_timeout(ACQUIRE_TIMEOUT)
+            .after_connect(move |connection, _| {
+                Box::pin(async move {
+                    // Without the role change a superuser's session would ignore every policy. The
+                    // limits keep one bad statement or client from holding up the others.
+                    let setup = format!(
+                        "set role backstop_{schema}; set statement_timeout = '5s'; \
+                         set lock_timeout = '2s'; \
+                         set idle_in_transaction_session_timeout = '10s'; set time zone 'UTC'"
+                    );
+                    connection.execute(AssertSqlSafe(setup)).await?;
+                    Ok(())
+                })
+            })
+            .connect_with(options)
+            .await?;
+        let head = format!("select epoch, position from {schema}.feed_head");
+        let (epoch, position): (Uuid, i64) =
+            sqlx::query_as(AssertSqlSafe(head)).fetch_one(&pool).await?;
+        let committed = watch::Sender::new(position);
+        Ok(Self(Arc::new(Inner {
+            pool,
+            schema,
+            clock,
+            ledger_key,
+            epoch,
+            committed,
+        })))
+    }
+
+    /// A transaction that sees and writes the caller's scope.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn begin(&self, caller: &Caller) -> Result<Tx, Error> {
+        self.begin_as(&caller.principal, false).await
+    }
+
+    /// The same, for reading only.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn read(&self, caller: &Caller) -> Result<Tx, Error> {
+        self.begin_as(&caller.principal, true).await
+    }
+
+    /// A transaction of the service's own work on one county: consuming feeds, timers.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn begin_internal(&self, county: kernel::DivisionCode) -> Result<Tx, Error> {
+        let scope = Scope {
+            division: county,
+            department: None,
+        };
+        let subject = format!("service:{}", self.0.schema);
+        self.begin_as(
+            &Principal {
+                subject,
+                role: Role::Service,
+                scope,
+            },
+            false,
+        )
+        .await
+    }
+
+    async fn begin_as(&self, principal: &Principal, read_only: bool) -> Result<Tx, Error> {
+        let transaction = self.0.pool.begin().await?;
+        Tx::start(self.clone(), transaction, principal, read_only).await
+    }
+
+    /// Whether the database answers.
+    pub async fn is_healthy(&self) -> bool {
+        sqlx::query("select 1").execute(&self.0.pool).await.is_ok()
+    }
+
+    /// Position of the last item that this process committed; changes wake feed readers.
+    #[must_use]
+    pub fn committed(&self) -> watch::Receiver<i64> {
+        self.0.committed.subscribe()
+    }
+
+    /// Epoch of the feed.
+    #[must_use]
+    pub fn epoch(&self) -> Uuid {
+        self.0.epoch
+    }
+
+    /// Signs and reads this service's cursors.
+    #[must_use]
+    pub fn cursors(&self) -> CursorKey {
+        CursorKey::new(self.0.ledger_key.clone())
+    }
+
+    /// Where time and ids come from.
+    #[must_use]
+    pub fn clock(&self) -> &Clock {
+        &self.0.clock
+    }
+
+    /// The service's schema.
+    #[must_use]
+    pub fn schema(&self) -> &'static str {
+        self.0.schema
+    }
+
+    pub(crate) fn ledger_key(&self) -> &SecretKey {
+        &self.0.ledger_key
+    }
+
+    pub(crate) fn notify(&self, position: i64) {
+        self.0.committed.send_if_modified(|last| {
+            let newer = position > *last;
+            *last = position.max(*last);
+            newer
+        });
+    }
+
+    /// Closes every connection.
+    pub async fn close(&self) {
+        self.0.pool.close().await;
+    }
+}

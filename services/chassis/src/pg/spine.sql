@@ -1,0 +1,77 @@
+-- What every service's schema has: the scope predicate, the feed with its head, the cursors of the
+-- feeds it consumes, quarantined items, and idempotency keys. {schema} is the service's name.
+-- Runs on every migration, so every statement can run twice.
+
+-- The scope predicate in SQL, the same as kernel::Scope::sees. A transaction sets app.scope to the
+-- digits that every visible division begins with. Unset reads as NULL or, after a transaction-local
+-- setting has ended, as '': both must show nothing. ':' is the character after '9'.
+create or replace function {schema}.visible(division_code text) returns boolean
+language sql stable parallel safe
+return division_code collate "C" >= nullif(current_setting('app.scope', true), '')
+   and division_code collate "C" < nullif(current_setting('app.scope', true), '') || ':';
+
+-- A department's liaison sees its own department's rows only; everybody else sees all.
+create or replace function {schema}.visible_department(department text) returns boolean
+language sql stable parallel safe
+return coalesce(nullif(current_setting('app.department', true), '') = department,
+                nullif(current_setting('app.department', true), '') is null);
+
+-- One row. Taking its lock is the last thing a transaction does before it commits, so lock order,
+-- commit order and position order are the same and a rollback leaves no gap.
+create table if not exists {schema}.feed_head (
+    only_row boolean primary key default true check (only_row),
+    -- Changes when the database is restored, so that cursors of before are noticed.
+    epoch uuid not null default gen_random_uuid(),
+    position bigint not null default 0 check (position >= 0),
+    -- Roots of the complete subtrees of the Merkle log, largest first.
+    frontier bytea[] not null default '{}'
+);
+insert into {schema}.feed_head default values on conflict do nothing;
+
+create table if not exists {schema}.feed (
+    position bigint primary key,
+    kind text not null,
+    subject uuid not null,
+    division_code text collate "C" not null,
+    department text,
+    -- Can be erased; the keyed hash stays and the log still checks.
+    payload bytea,
+    payload_mac bytea not null,
+    traceparent text not null default '',
+    -- Root of the log after this leaf.
+    root bytea not null,
+    recorded_at timestamptz not null
+);
+create index if not exists feed_subject on {schema}.feed (subject, position);
+alter table {schema}.feed enable row level security;
+alter table {schema}.feed force row level security;
+drop policy if exists feed_scope on {schema}.feed;
+create policy feed_scope on {schema}.feed
+    using ({schema}.visible(division_code) and {schema}.visible_department(department))
+    with check ({schema}.visible(division_code));
+
+create table if not exists {schema}.cursors (
+    source text primary key,
+    -- As the source issued it; opaque here.
+    cursor text not null,
+    position bigint not null
+);
+
+create table if not exists {schema}.quarantine (
+    source text not null,
+    position bigint not null,
+    reason text not null,
+    recorded_at timestamptz not null,
+    primary key (source, position)
+);
+
+create table if not exists {schema}.idempotency (
+    principal text not null,
+    operation text not null,
+    key uuid not null,
+    fingerprint bytea not null,
+    response bytea,
+    created_at timestamptz not null,
+    primary key (principal, operation, key)
+);
+create index if not exists idempotency_age on {schema}.idempotency (created_at);

@@ -1,0 +1,159 @@
+//! Serves gRPC: authentication, traces, metrics, deadlines, limits, health, reflection, and a
+//! shutdown that lets requests end.
+
+use std::{
+    sync::LazyLock,
+    task::{Context, Poll},
+    time::{Duration, Instant},
+};
+
+use futures::future::BoxFuture;
+use opentelemetry::metrics::Histogram;
+use tokio::net::TcpListener;
+use tokio_stream::wrappers::TcpListenerStream;
+use tonic::{body::Body, service::Routes, transport::Server};
+use tower_http::catch_panic::CatchPanicLayer;
+use tracing::Instrument;
+
+use crate::{
+    auth::{AuthLayer, Authenticator},
+    lifecycle::Runtime,
+    pg::Database,
+    telemetry,
+};
+
+/// Requests at once per connection; beyond, callers wait on HTTP/2 flow control.
+const STREAMS_MAX: u32 = 256;
+/// How often readiness is looked at.
+const HEALTH_EVERY: Duration = Duration::from_secs(2);
+
+static DURATION: LazyLock<Histogram<f64>> = LazyLock::new(|| {
+    telemetry::meter()
+        .f64_histogram("rpc.server.duration")
+        .with_unit("s")
+        .build()
+});
+
+/// Serves `routes` until the runtime stops, then lets running requests end.
+///
+/// # Errors
+/// The listener fails.
+pub async fn serve(
+    listener: TcpListener,
+    routes: Routes,
+    authenticator: Authenticator,
+    database: Database,
+    runtime: &Runtime,
+) -> anyhow::Result<()> {
+    let (health, health_service) = tonic_health::server::health_reporter();
+    let ready = database.is_healthy().await;
+    health.set_service_status("", status(ready)).await;
+    let lifecycle = runtime.lifecycle.clone();
+    runtime.lifecycle.spawn("health", async move {
+        loop {
+            tokio::select! {
+                () = tokio::time::sleep(HEALTH_EVERY) => {}
+                () = lifecycle.stopping() => break,
+            }
+            health
+                .set_service_status("", status(database.is_healthy().await))
+                .await;
+        }
+        health.set_service_status("", status(false)).await;
+    });
+    let reflection = tonic_reflection::server::Builder::configure()
+        .register_encoded_file_descriptor_set(proto::DESCRIPTORS)
+        .build_v1()?;
+    let lifecycle = runtime.lifecycle.clone();
+    Server::builder()
+        .tcp_nodelay(true)
+        .max_concurrent_streams(STREAMS_MAX)
+        .http2_keepalive_interval(Some(Duration::from_secs(20)))
+        .layer(CatchPanicLayer::new())
+        .layer(ObserveLayer)
+        .layer(AuthLayer(authenticator))
+        .add_routes(routes)
+        .add_service(health_service)
+        .add_service(reflection)
+        .serve_with_incoming_shutdown(TcpListenerStream::new(listener), async move {
+            lifecycle.stopping().await;
+        })
+        .await?;
+    Ok(())
+}
+
+fn status(ready: bool) -> tonic_health::ServingStatus {
+    if ready {
+        tonic_health::ServingStatus::Serving
+    } else {
+        tonic_health::ServingStatus::NotServing
+    }
+}
+
+/// One span and one measurement for every call.
+#[derive(Debug, Clone)]
+struct ObserveLayer;
+
+impl<S> tower::Layer<S> for ObserveLayer {
+    type Service = Observe<S>;
+    fn layer(&self, inner: S) -> Self::Service {
+        Observe(inner)
+    }
+}
+
+#[derive(Debug, Clone)]
+struct Observe<S>(S);
+
+impl<S> tower::Service<http::Request<Body>> for Observe<S>
+where
+    S: tower::Service<http::Request<Body>, Response = http::Response<Body>>
+        + Clone
+        + Send
+        + 'static,
+    S::Future: Send,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = BoxFuture<'static, Result<Self::Response, Self::Error>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.0.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
+        let fresh = self.0.clone();
+        let mut inner = std::mem::replace(&mut self.0, fresh);
+        // A method that nobody serves must not become a label of its own.
+        let path = request.uri().path().to_owned();
+        let method = if path.starts_with("/backstop.") {
+            path
+        } else {
+            "other".to_owned()
+        };
+        let span = tracing::info_span!("rpc", rpc.method = method);
+        let parent = request
+            .headers()
+            .get("traceparent")
+            .and_then(|value| value.to_str().ok());
+        telemetry::continue_trace(&span, parent.unwrap_or_default());
+        Box::pin(
+            async move {
+                let began = Instant::now();
+                let response = inner.call(request).await;
+                let code = response.as_ref().map_or(13, |response| {
+                    let code = response.headers().get("grpc-status");
+                    code.and_then(|v| v.to_str().ok())
+                        .and_then(|v| v.parse().ok())
+                        .unwrap_or(0)
+                });
+                let labels = [
+                    telemetry::label("rpc_method", method),
+                    telemetry::label("rpc_code", i64::from(code)),
+                ];
+                DURATION.record(began.elapsed().as_secs_f64(), &labels);
+                response
+            }
+            .instrument(span),
+        )
+    }
+}

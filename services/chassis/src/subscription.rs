@@ -1,0 +1,265 @@
+//! The consumer side of a feed: every item takes effect exactly once.
+
+use std::{future::Future, sync::LazyLock, time::Duration};
+
+use kernel::DivisionCode;
+use opentelemetry::metrics::{Counter, Gauge};
+use proto::feed::v1::{Filter, Item, SubscribeRequest, feed_service_client::FeedServiceClient};
+use rand::RngExt;
+use sqlx::{AssertSqlSafe, Row};
+use tonic::transport::Channel;
+use tracing::Instrument;
+
+use crate::{
+    auth::ServiceIdentity,
+    client,
+    error::Error,
+    lifecycle::Runtime,
+    pg::{Database, Tx},
+    telemetry,
+};
+
+/// What a service does with the items of another service's feed.
+pub trait Consumer: Send + Sync + 'static {
+    /// The service whose feed it is; names the cursor.
+    const SOURCE: &'static str;
+    /// Kinds of items that are wanted.
+    const KINDS: &'static [&'static str];
+    /// What [`Consumer::prepare`] fetched.
+    type Prepared: Send;
+
+    /// Fetches what the effect needs from other services. No database connection is held.
+    fn prepare(&self, item: &Item) -> impl Future<Output = Result<Self::Prepared, Error>> + Send;
+
+    /// Applies the effect. Runs in the transaction that moves the cursor.
+    fn apply(
+        &self,
+        tx: &mut Tx,
+        item: &Item,
+        prepared: Self::Prepared,
+    ) -> impl Future<Output = Result<(), Error>> + Send;
+}
+
+/// Tries before an item is put aside: with the waits below, about 3 s.
+const TRIES: u32 = 5;
+const WAIT_FIRST: Duration = Duration::from_millis(100);
+/// A neighbour that is back is noticed within this time.
+const WAIT_LONGEST: Duration = Duration::from_secs(5);
+
+static APPLIED: LazyLock<Counter<u64>> = LazyLock::new(|| {
+    telemetry::meter()
+        .u64_counter("backstop_feed_applied")
+        .build()
+});
+static QUARANTINED: LazyLock<Counter<u64>> = LazyLock::new(|| {
+    telemetry::meter()
+        .u64_counter("backstop_feed_quarantined")
+        .build()
+});
+static LAG: LazyLock<Gauge<f64>> = LazyLock::new(|| {
+    telemetry::meter()
+        .f64_gauge("backstop_feed_lag")
+        .with_unit("s")
+        .build()
+});
+
+/// Follows a feed until the runtime stops.
+pub fn spawn<C: Consumer>(
+    runtime: &Runtime,
+    database: Database,
+    county: DivisionCode,
+    channel: Channel,
+    identity: ServiceIdentity,
+    consumer: C,
+) {
+    let lifecycle = runtime.lifecycle.clone();
+    let follower = Follower {
+        database,
+        county,
+        channel,
+        identity,
+        consumer,
+    };
+    runtime.lifecycle.spawn("subscription", async move {
+        let mut wait = WAIT_FIRST;
+        loop {
+            let ended = tokio::select! {
+                ended = follower.follow() => ended,
+                () = lifecycle.stopping() => return,
+            };
+            match ended {
+                Ok(()) => wait = WAIT_FIRST,
+                Err(error) => {
+                    tracing::warn!(source = C::SOURCE, %error, "feed interrupted, will resume");
+                }
+            }
+            tokio::select! {
+                () = tokio::time::sleep(jittered(wait)) => {}
+                () = lifecycle.stopping() => return,
+            }
+            wait = (wait * 2).min(WAIT_LONGEST);
+        }
+    });
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "jitter decides nothing that has to be repeatable"
+)]
+fn jittered(wait: Duration) -> Duration {
+    wait.mul_f64(rand::rng().random_range(0.5..1.0))
+}
+
+struct Follower<C> {
+    database: Database,
+    county: DivisionCode,
+    channel: Channel,
+    identity: ServiceIdentity,
+    consumer: C,
+}
+
+impl<C: Consumer> Follower<C> {
+    /// Follows one stream until it ends.
+    async fn follow(&self) -> Result<(), Error> {
+        let caller = self.identity.caller().await?;
+        let request = SubscribeRequest {
+            after_cursor: self.resume_cursor().await?,
+            filter: Some(Filter {
+                kinds: C::KINDS.iter().map(|&kind| kind.to_owned()).collect(),
+                ..Filter::default()
+            }),
+        };
+        let mut feed = FeedServiceClient::new(self.channel.clone())
+            .max_decoding_message_size(client::MESSAGE_BYTES_MAX);
+        let mut stream = feed
+            .subscribe(client::authorise_stream(&caller, request))
+            .await?
+            .into_inner();
+        while let Some(message) = stream.message().await? {
+            if let Some(item) = message.item {
+                self.handle(&item, &message.cursor).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn handle(&self, item: &Item, cursor: &str) -> Result<(), Error> {
+        let span = tracing::info_span!(
+            "feed.apply",
+            source = C::SOURCE,
+            kind = item.kind,
+            position = item.position
+        );
+        telemetry::continue_trace(&span, &item.traceparent);
+        async {
+            let mut wait = WAIT_FIRST;
+            for attempt in 1..=TRIES {
+                match self.apply(item, cursor).await {
+                    Ok(()) => break,
+                    // A neighbour that is down is no fault of the item: begin again from the cursor.
+                    Err(error @ Error::Unavailable { .. }) => return Err(error),
+                    Err(error) if attempt == TRIES => self.put_aside(item, cursor, &error).await?,
+                    Err(error) => {
+                        tracing::warn!(attempt, error = ?error, "item failed");
+                        tokio::time::sleep(wait).await;
+                        wait *= 2;
+                    }
+                }
+            }
+            self.measure(item);
+            Ok(())
+        }
+        .instrument(span)
+        .await
+    }
+
+    async fn apply(&self, item: &Item, cursor: &str) -> Result<(), Error> {
+        let prepared = self.consumer.prepare(item).await?;
+        let mut tx = self.database.begin_internal(self.county).await?;
+        let (_, done) = self.lock_cursor(&mut tx).await?;
+        if item.position <= done {
+            return Ok(());
+        }
+        self.consumer.apply(&mut tx, item, prepared).await?;
+        self.move_cursor(&mut tx, item, cursor).await?;
+        tx.commit().await.map(|_| ())
+    }
+
+    /// Stores a failing item with its reason and goes on: one bad item must not stop a county.
+    async fn put_aside(&self, item: &Item, cursor: &str, error: &Error) -> Result<(), Error> {
+        tracing::error!(error = ?error, "item put into quarantine");
+        let mut tx = self.database.begin_internal(self.county).await?;
+        let (_, done) = self.lock_cursor(&mut tx).await?;
+        // Another replica got past it meanwhile: moving the cursor back would repeat its effects.
+        if item.position <= done {
+            return Ok(());
+        }
+        let insert = format!(
+            "insert into {}.quarantine (source, position, reason, recorded_at) \
+             values ($1, $2, $3, $4) on conflict do nothing",
+            self.database.schema()
+        );
+        let now = tx.now();
+        sqlx::query(AssertSqlSafe(insert))
+            .bind(C::SOURCE)
+            .bind(item.position)
+            .bind(error.reason())
+            .bind(now)
+            .execute(&mut *tx)
+            .await?;
+        self.move_cursor(&mut tx, item, cursor).await?;
+        tx.commit().await?;
+        QUARANTINED.add(1, &[telemetry::label("source", C::SOURCE)]);
+        Ok(())
+    }
+
+    async fn resume_cursor(&self) -> Result<String, Error> {
+        let mut tx = self.database.begin_internal(self.county).await?;
+        let (cursor, _) = self.lock_cursor(&mut tx).await?;
+        tx.commit().await?;
+        Ok(cursor)
+    }
+
+    /// The cursor and its position, locked so that two replicas do not apply one item twice.
+    async fn lock_cursor(&self, tx: &mut Tx) -> Result<(String, i64), Error> {
+        let schema = self.database.schema();
+        let create = format!(
+            "insert into {schema}.cursors (source, cursor, position) values ($1, '', 0) \
+             on conflict do nothing"
+        );
+        sqlx::query(AssertSqlSafe(create))
+            .bind(C::SOURCE)
+            .execute(&mut **tx)
+            .await?;
+        let select =
+            format!("select cursor, position from {schema}.cursors where source = $1 for update");
+        let row = sqlx::query(AssertSqlSafe(select))
+            .bind(C::SOURCE)
+            .fetch_one(&mut **tx)
+            .await?;
+        Ok((row.try_get(0)?, row.try_get(1)?))
+    }
+
+    async fn move_cursor(&self, tx: &mut Tx, item: &Item, cursor: &str) -> Result<(), Error> {
+        let update = format!(
+            "update {}.cursors set cursor = $2, position = $3 where source = $1",
+            self.database.schema()
+        );
+        sqlx::query(AssertSqlSafe(update))
+            .bind(C::SOURCE)
+            .bind(cursor)
+            .bind(item.position)
+            .execute(&mut **tx)
+            .await?;
+        Ok(())
+    }
+
+    fn measure(&self, item: &Item) {
+        let source = [telemetry::label("source", C::SOURCE)];
+        APPLIED.add(1, &source);
+        if let Some(recorded_at) = item.recorded_at {
+            let behind = self.database.clock().now().timestamp() - recorded_at.seconds;
+            LAG.record(behind.max(0) as f64, &source);
+        }
+    }
+}
