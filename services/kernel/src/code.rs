@@ -54,6 +54,7 @@ impl fmt::Display for UnknownCode {
 impl std::error::Error for UnknownCode {}
 
 /// Declares a code list: an enum, its texts and its [`Code`] implementation.
+#[macro_export]
 macro_rules! codes {
     ($(#[$meta:meta])* $name:ident { $($(#[$vmeta:meta])* $variant:ident = $text:literal),+ $(,)? }) => {
         $(#[$meta])*
@@ -83,4 +84,3 @@ macro_rules! codes {
         }
     };
 }
-pub(crate) use codes;

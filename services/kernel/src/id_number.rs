@@ -4,7 +4,7 @@ use std::{fmt, str::FromStr};
 
 use chrono::{Datelike, NaiveDate};
 
-use crate::code::codes;
+use crate::codes;
 
 codes! {
     /// Sex as the ID number says it.

@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use crate::{DivisionCode, code::codes};
+use crate::{DivisionCode, codes};
 
 codes! {
     /// Role of a caller (ORG-2). Villager representatives attend and vote; they do not log in.

@@ -1,7 +1,7 @@
 //! The words of the procedure, as closed code lists. Labels are dated and live in front ends and
 //! templates; the codes stay.
 
-use crate::code::codes;
+use crate::codes;
 
 codes! {
     /// Where a household comes from. Decides between the categories (S03, S04).

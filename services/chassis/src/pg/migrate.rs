@@ -37,11 +37,17 @@ async fn migrate_locked(
     migrator: &Migrator,
 ) -> anyhow::Result<()> {
     let role = format!("backstop_{schema}");
+    // Asked before done: an exception block is more than the embedded server can take.
     let prepare = format!(
         "create schema if not exists {schema};
-         do $$ begin create role {role} nologin; exception when duplicate_object then null; end $$;
-         do $$ begin execute format('grant {role} to %I', current_user);
-               exception when others then null; end $$;"
+         do $$ begin
+             if not exists (select from pg_roles where rolname = '{role}') then
+                 create role {role} nologin;
+             end if;
+             if not pg_has_role(current_user, '{role}', 'member') then
+                 execute format('grant {role} to %I', current_user);
+             end if;
+         end $$;"
     );
     connection.execute(AssertSqlSafe(prepare)).await?;
     let spine = include_str!("spine.sql").replace("{schema}", schema);

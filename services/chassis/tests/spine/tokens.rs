@@ -272,7 +272,7 @@ async fn a_cursor_resumes_exactly_and_no_other_is_taken() {
         let stream = client
             .subscribe(client::authorise_stream(&caller, request))
             .await;
-        let status = stream.err().expect("refused");
+        let status = stream.expect_err("refused");
         assert!(matches!(Error::from_status(&status), Error::CursorInvalid));
     }
     serving.lifecycle.wait(Duration::from_secs(5)).await;

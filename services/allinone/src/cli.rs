@@ -1,0 +1,159 @@
+//! The command line. Every command says by example how it is used.
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+use clap::{Args, Parser, Subcommand};
+use kernel::{Code, DivisionCode, Role};
+
+use crate::{
+    clock, databases,
+    folder::DataFolder,
+    import,
+    issuer::{Account, Issuer},
+    migrate, up, verify, walkthrough,
+};
+
+/// Backstop: a county's monitoring and assistance against return to poverty.
+#[derive(Debug, Parser)]
+#[command(
+    name = "backstop",
+    version,
+    args_conflicts_with_subcommands = true,
+    after_help = "Without a command, `up` runs.\n\nExample:\n  backstop up --demo"
+)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    up: up::Options,
+    /// Folder of databases, keys and the development issuer.
+    #[arg(
+        long,
+        global = true,
+        env = "BACKSTOP_DATA_DIR",
+        default_value = "./data"
+    )]
+    data_dir: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Starts the four services and the gateway in this process.
+    #[command(
+        after_help = "Example:\n  backstop up --demo\n  BACKSTOP_LISTEN=127.0.0.1:9000 \
+                            DATABASE_URL=postgres://me@db/backstop backstop up"
+    )]
+    Up(up::Options),
+    /// Sends household sheets (XLSX or CSV of the national format) to the running platform.
+    #[command(after_help = "Example:\n  backstop import households.xlsx more.csv")]
+    Import(import::Options),
+    /// Prints a token of the development issuer.
+    #[command(after_help = "Example:\n  backstop token --role VILLAGE_CADRE \
+                            --division 999999001001\n  backstop token --role DEPARTMENT_LIAISON \
+                            --division 999999000000 --department medical_insurance")]
+    Token(TokenOptions),
+    /// Leads a household from its first lead to 风险消除 before your eyes (needs `up --demo`).
+    #[command(after_help = "Example:\n  backstop up --demo      # in one shell\n  \
+                            backstop walkthrough    # in another")]
+    Walkthrough(walkthrough::Options),
+    /// Moves the clock of a running `up --demo`.
+    #[command(subcommand, after_help = "Example:\n  backstop clock advance 8d")]
+    Clock(clock::Command),
+    /// Recomputes every ledger and names the first row that was changed, removed or moved.
+    #[command(after_help = "Example:\n  backstop verify\n  \
+                            DATABASE_URL=postgres://me@db/backstop backstop verify")]
+    Verify(databases::Options),
+    /// Brings every schema to this program's version.
+    #[command(after_help = "Example:\n  DATABASE_URL=postgres://me@db/backstop backstop migrate")]
+    Migrate(databases::Options),
+}
+
+#[derive(Debug, Args)]
+struct TokenOptions {
+    /// Role, e.g. COUNTY_OFFICER or VILLAGE_CADRE.
+    #[arg(long, value_parser = role)]
+    role: Role,
+    /// Division whose inside is visible, 12 digits.
+    #[arg(long, value_parser = division)]
+    division: DivisionCode,
+    /// Department of a liaison.
+    #[arg(long)]
+    department: Option<String>,
+    /// Account; made of role and division when left out.
+    #[arg(long)]
+    account: Option<String>,
+}
+
+impl Cli {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// One line that says what went wrong and, where there is something, what to do.
+    pub async fn run(self) -> anyhow::Result<()> {
+        let folder = DataFolder::open(&self.data_dir)?;
+        match self.command {
+            None => up::run(folder, self.up).await,
+            Some(Command::Up(options)) => up::run(folder, options).await,
+            Some(Command::Import(options)) => import::run(&folder, options).await,
+            Some(Command::Token(options)) => print_token(&folder, options),
+            Some(Command::Walkthrough(options)) => walkthrough::run(&folder, options).await,
+            Some(Command::Clock(command)) => clock::run(&folder, command).await,
+            Some(Command::Verify(options)) => verify::run(&folder, options).await,
+            Some(Command::Migrate(options)) => migrate::run(&folder, options).await,
+        }
+    }
+}
+
+fn print_token(folder: &DataFolder, options: TokenOptions) -> anyhow::Result<()> {
+    let liaison = options.role == Role::DepartmentLiaison;
+    anyhow::ensure!(
+        liaison == options.department.is_some(),
+        "--department is for DEPARTMENT_LIAISON, and only for it"
+    );
+    let mut account = Account::new(options.role, options.division);
+    account.department = options.department;
+    if let Some(name) = options.account {
+        account.name = name;
+    }
+    let token = Issuer::open(folder.path())?
+        .mint(&account)
+        .context("cannot mint a token")?;
+    println!("{token}");
+    Ok(())
+}
+
+fn role(text: &str) -> Result<Role, String> {
+    Role::parse(&text.to_uppercase()).map_err(|error| error.to_string())
+}
+
+fn division(text: &str) -> Result<DivisionCode, String> {
+    text.parse()
+        .map_err(|error: kernel::InvalidDivisionCode| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn every_command_shows_an_example() {
+        Cli::command().debug_assert();
+        for mut command in Cli::command().get_subcommands().cloned() {
+            let help = command.render_long_help().to_string();
+            assert!(
+                help.contains("Example:"),
+                "{} has no example",
+                command.get_name()
+            );
+        }
+    }
+
+    #[test]
+    fn up_is_the_default() {
+        let cli = Cli::try_parse_from(["backstop", "--demo"]).expect("parsed");
+        assert!(cli.command.is_none() && cli.up.demo);
+    }
+}

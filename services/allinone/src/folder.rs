@@ -1,0 +1,266 @@
+//! The data folder: databases, keys, and what the other commands need to find the running process.
+
+use std::{
+    fs::{self, File, OpenOptions, Permissions, TryLockError},
+    io::{ErrorKind, Read, Write},
+    net::SocketAddr,
+    os::unix::fs::{OpenOptionsExt, PermissionsExt},
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, bail};
+use base64::{Engine, prelude::BASE64_STANDARD};
+use rand::Rng;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+/// The folder. Nobody but its owner can read it.
+#[derive(Debug, Clone)]
+pub struct DataFolder(PathBuf);
+
+/// Held while a process uses the databases of the folder.
+#[derive(Debug)]
+pub struct Lock {
+    _file: File,
+}
+
+/// Where the running process is found, in `run.json`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Run {
+    /// Its process id.
+    pub pid: u32,
+    /// Where it serves HTTP.
+    pub http: SocketAddr,
+    /// Where it takes operator commands.
+    pub control: SocketAddr,
+    /// Bearer of the operator commands: whoever may read the folder may give them.
+    pub control_token: String,
+}
+
+/// What a demonstration remembers, in `demo.json`.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct DemoState {
+    /// Whether the county was loaded.
+    pub loaded: bool,
+    /// How far the clock was moved.
+    pub clock_offset_seconds: i64,
+}
+
+/// Keys that are made once and never shown.
+#[derive(Debug, Clone)]
+pub struct Secrets {
+    /// Keyed hashes of the ledgers and of cursors, base64.
+    pub ledger: String,
+    /// Seals ID numbers, base64.
+    pub id_number_seal: String,
+    /// Finds ID numbers, base64.
+    pub id_number_lookup: String,
+}
+
+impl DataFolder {
+    /// Opens the folder and makes it when it is not there.
+    ///
+    /// # Errors
+    /// The folder cannot be made, read or written.
+    pub fn open(path: &Path) -> anyhow::Result<Self> {
+        let unusable = || format!("cannot use the data folder {}", path.display());
+        fs::create_dir_all(path).with_context(unusable)?;
+        fs::read_dir(path).with_context(unusable)?;
+        fs::set_permissions(path, Permissions::from_mode(0o700)).with_context(unusable)?;
+        // Services get absolute paths: they may be asked from anywhere.
+        Ok(Self(path.canonicalize().with_context(unusable)?))
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// Takes the folder for this process.
+    ///
+    /// # Errors
+    /// Another process has it.
+    pub fn lock(&self) -> anyhow::Result<Lock> {
+        let path = self.0.join("lock");
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&path)
+            .with_context(|| format!("cannot use the data folder {}", self.0.display()))?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let mut pid = String::new();
+                file.read_to_string(&mut pid).unwrap_or_default();
+                bail!(
+                    "another backstop (process {}) uses {}; stop it, or choose another folder with \
+                     BACKSTOP_DATA_DIR",
+                    pid.trim(),
+                    self.0.display()
+                );
+            }
+            Err(TryLockError::Error(error)) => return Err(error.into()),
+        }
+        file.set_len(0)?;
+        writeln!(file, "{}", std::process::id())?;
+        Ok(Lock { _file: file })
+    }
+
+    /// The running process.
+    ///
+    /// # Errors
+    /// None runs.
+    pub fn running(&self) -> anyhow::Result<Run> {
+        let nobody = "nothing runs on this data folder; start it with `backstop up`";
+        anyhow::ensure!(self.lock().is_err(), nobody);
+        self.read("run.json")?.context(nobody)
+    }
+
+    /// Tells other commands where this process is.
+    ///
+    /// # Errors
+    /// The folder cannot be written.
+    pub fn announce(&self, run: &Run) -> anyhow::Result<()> {
+        self.write("run.json", run)
+    }
+
+    /// Takes the announcement back.
+    pub fn retire(&self) {
+        // It says nothing once the lock is gone.
+        let _ = fs::remove_file(self.0.join("run.json"));
+    }
+
+    /// The demonstration of this folder, if it holds one.
+    ///
+    /// # Errors
+    /// The file is damaged.
+    pub fn demo(&self) -> anyhow::Result<Option<DemoState>> {
+        self.read("demo.json")
+    }
+
+    /// Changes what the demonstration remembers; makes the folder one's.
+    ///
+    /// # Errors
+    /// The folder cannot be read or written.
+    pub fn change_demo(&self, change: impl FnOnce(&mut DemoState)) -> anyhow::Result<DemoState> {
+        let mut state = self.demo()?.unwrap_or_default();
+        change(&mut state);
+        self.write("demo.json", &state)?;
+        Ok(state)
+    }
+
+    /// The folder's keys; made the first time.
+    ///
+    /// # Errors
+    /// The folder cannot be written.
+    pub fn secrets(&self) -> anyhow::Result<Secrets> {
+        let folder = self.0.join("secrets");
+        fs::create_dir_all(&folder)?;
+        Ok(Secrets {
+            ledger: secret(&folder.join("ledger.key"))?,
+            id_number_seal: secret(&folder.join("id-number-seal.key"))?,
+            id_number_lookup: secret(&folder.join("id-number-lookup.key"))?,
+        })
+    }
+
+    fn read<T: DeserializeOwned>(&self, name: &str) -> anyhow::Result<Option<T>> {
+        match fs::read(self.0.join(name)) {
+            Ok(text) => {
+                let value = serde_json::from_slice(&text);
+                value
+                    .map(Some)
+                    .with_context(|| format!("{name} is damaged"))
+            }
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error).with_context(|| format!("cannot read {name}")),
+        }
+    }
+
+    fn write(&self, name: &str, value: &impl Serialize) -> anyhow::Result<()> {
+        write_private(&self.0.join(name), &serde_json::to_vec_pretty(value)?)
+    }
+}
+
+/// Reads the key in `path`, or makes one.
+fn secret(path: &Path) -> anyhow::Result<String> {
+    match fs::read_to_string(path) {
+        Ok(text) => Ok(text.trim().to_owned()),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            let text = BASE64_STANDARD.encode(random_bytes());
+            write_private(path, text.as_bytes())?;
+            Ok(text)
+        }
+        Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
+    }
+}
+
+/// Bytes for a key or a token.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a key is made once and must not be repeatable"
+)]
+pub(crate) fn random_bytes() -> [u8; 32] {
+    let mut bytes = [0; 32];
+    rand::rng().fill_bytes(&mut bytes);
+    bytes
+}
+
+/// Replaces a file that only its owner may read. Readers see the old or the new one, never half.
+pub(crate) fn write_private(path: &Path, content: &[u8]) -> anyhow::Result<()> {
+    let written = || format!("cannot write {}", path.display());
+    let fresh = path.with_extension("new");
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&fresh)
+        .with_context(written)?;
+    file.write_all(content).with_context(written)?;
+    file.sync_all().with_context(written)?;
+    fs::rename(&fresh, path).with_context(written)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_are_made_once_and_private() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let data = DataFolder::open(folder.path()).expect("opened");
+        let first = data.secrets().expect("made");
+        let again = data.secrets().expect("read");
+        assert_eq!(first.ledger, again.ledger);
+        assert_ne!(first.ledger, first.id_number_seal);
+        let key = fs::metadata(folder.path().join("secrets/ledger.key")).expect("there");
+        assert_eq!(key.permissions().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn a_second_lock_is_refused_in_one_line() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let data = DataFolder::open(folder.path()).expect("opened");
+        let lock = data.lock().expect("free");
+        let refused = data.lock().expect_err("taken").to_string();
+        assert!(
+            refused.contains("another backstop") && !refused.contains('\n'),
+            "{refused}"
+        );
+        drop(lock);
+        data.lock().expect("free again");
+    }
+
+    #[test]
+    fn a_file_is_no_folder() {
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        let refused = DataFolder::open(file.path()).expect_err("refused");
+        assert!(
+            refused
+                .to_string()
+                .starts_with("cannot use the data folder")
+        );
+    }
+}

@@ -1,0 +1,21 @@
+//! The binary `backstop`: a launcher that starts every service and the gateway in one process, and
+//! the operator's commands.
+//!
+//! The services do not know of it. It writes their configuration, gives them sockets and a runtime,
+//! and speaks to them as anybody would: over the network, with a token.
+
+pub mod cli;
+mod clock;
+mod control;
+mod county;
+pub mod databases;
+pub mod folder;
+mod import;
+pub mod issuer;
+mod migrate;
+pub mod platform;
+mod screen;
+mod turnstile;
+mod up;
+mod verify;
+mod walkthrough;

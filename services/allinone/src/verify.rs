@@ -1,0 +1,171 @@
+//! `backstop verify`: recomputes every ledger, and every case from its events.
+
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use chassis::{ledger, secret::SecretKey};
+use serde::{Deserialize, Serialize};
+use sqlx::{Connection, PgConnection};
+use tokio::sync::mpsc;
+
+use crate::{
+    control,
+    databases::{self, Databases},
+    folder::{DataFolder, Run},
+    platform::SERVICES,
+    screen,
+};
+
+/// What there is to tell of a verification.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Line {
+    /// So far.
+    Progress { service: String, rows: i64, of: i64 },
+    /// The ledger is what was recorded.
+    Sound {
+        service: String,
+        rows: i64,
+        root: String,
+    },
+    /// It is not; the first wrong row.
+    Fault { service: String, fault: String },
+    /// It could not be read.
+    Failed { service: String, reason: String },
+}
+
+pub(crate) async fn run(folder: &DataFolder, options: databases::Options) -> anyhow::Result<()> {
+    let (sender, queue) = mpsc::channel(64);
+    // A folder that is in use has its databases open in another process: that one has to do it.
+    if options.database_url.is_none()
+        && let Ok(run) = folder.running()
+    {
+        let (told, shown) = tokio::join!(ask(&run, sender), show(queue));
+        told?;
+        return shown;
+    }
+    let _lock = match &options.database_url {
+        None => Some(folder.lock()?),
+        Some(_) => None,
+    };
+    let key = folder.secrets()?.ledger.parse().context("ledger.key")?;
+    let databases = Databases::open(folder.path(), &options, |_| ()).await?;
+    let work = async {
+        all(&databases, &key, &sender).await;
+        drop(sender);
+    };
+    let ((), shown) = tokio::join!(work, show(queue));
+    databases.close().await;
+    shown
+}
+
+/// Has the running process verify and passes its lines on.
+async fn ask(run: &Run, lines: mpsc::Sender<Line>) -> anyhow::Result<()> {
+    let mut answer = control::send(run, "/verify", Some(&())).await?;
+    let mut rest = Vec::new();
+    while let Some(chunk) = answer.chunk().await? {
+        rest.extend_from_slice(&chunk);
+        while let Some(end) = rest.iter().position(|&byte| byte == b'\n') {
+            let line = rest.drain(..=end).collect::<Vec<u8>>();
+            lines.send(serde_json::from_slice(&line)?).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn show(mut lines: mpsc::Receiver<Line>) -> anyhow::Result<()> {
+    let bar = screen::bar(0, "");
+    let (mut sound, mut wrong) = (0, 0);
+    while let Some(line) = lines.recv().await {
+        match line {
+            Line::Progress { service, rows, of } => {
+                bar.set_message(service);
+                bar.set_length(of.unsigned_abs());
+                bar.set_position(rows.unsigned_abs());
+            }
+            Line::Sound {
+                service,
+                rows,
+                root,
+            } => {
+                sound += 1;
+                bar.suspend(|| println!("{service}: {rows} rows, root {root}"));
+            }
+            Line::Fault {
+                service,
+                fault: what,
+            }
+            | Line::Failed {
+                service,
+                reason: what,
+            } => {
+                wrong += 1;
+                bar.suspend(|| println!("{service}: {what}"));
+            }
+        }
+    }
+    bar.finish_and_clear();
+    if wrong > 0 {
+        bail!("{wrong} of {} ledgers are not sound", SERVICES.len());
+    }
+    anyhow::ensure!(sound == SERVICES.len(), "the verification was cut short");
+    println!("every ledger is what was recorded");
+    Ok(())
+}
+
+/// Verifies every service, one after the other.
+pub(crate) async fn all(databases: &Databases, key: &SecretKey, lines: &mpsc::Sender<Line>) {
+    for service in SERVICES {
+        let line = match one(databases, service, key, lines).await {
+            Ok(line) => line,
+            Err(error) => Line::Failed {
+                service: service.to_owned(),
+                reason: format!("{error:#}"),
+            },
+        };
+        if lines.send(line).await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn one(
+    databases: &Databases,
+    service: &'static str,
+    key: &SecretKey,
+    lines: &mpsc::Sender<Line>,
+) -> anyhow::Result<Line> {
+    let door = databases.operator(service).await?;
+    let mut connection = PgConnection::connect(&door.url).await?;
+    let report = ledger::verify(&mut connection, service, key, |rows, of| {
+        // Progress is for the eye: one that finds the queue full is left out.
+        let _ = lines.try_send(Line::Progress {
+            service: service.to_owned(),
+            rows,
+            of,
+        });
+    });
+    let report = report.await?;
+    let mut fault = report.fault.map(|fault| fault.to_string());
+    if fault.is_none() && service == "workflow" {
+        fault = workflow::verify_projection(&mut connection).await?;
+    }
+    // The embedded server takes the next client only when this one has gone.
+    let _ = tokio::time::timeout(Duration::from_secs(2), connection.close()).await;
+    let service = service.to_owned();
+    Ok(match (fault, report.root) {
+        (None, Some(root)) => Line::Sound {
+            service,
+            rows: report.rows,
+            root: hex(&root),
+        },
+        (fault, _) => Line::Fault {
+            service,
+            fault: fault.unwrap_or_default(),
+        },
+    })
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

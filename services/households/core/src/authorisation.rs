@@ -1,0 +1,301 @@
+//! Who may have whose data queried: commitment and authorisation (S18, CMP-4).
+
+use chrono::NaiveDate;
+use kernel::{AuthorisationId, Code, ItemKind, PersonId, Refusal, Requirement};
+
+use crate::member::Member;
+
+/// Purpose of the authorisations that monitoring goes by.
+pub const MONITORING: &str = "monitoring";
+/// Longest validity: the platform asks again within the life of a monitoring case.
+pub const VALID_YEARS_MAX: i32 = 5;
+
+/// An authorisation of one person.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Authorisation {
+    /// Its id.
+    pub id: AuthorisationId,
+    /// Whose data may be queried.
+    pub person: PersonId,
+    /// Who signed.
+    pub signed_by: PersonId,
+    /// What may be queried.
+    pub items: Vec<ItemKind>,
+    /// What for.
+    pub purpose: String,
+    /// Version of the text that was signed and read out.
+    pub text_version: String,
+    /// When it was signed.
+    pub signed_on: NaiveDate,
+    /// Last day of validity.
+    pub expires_on: NaiveDate,
+    /// Since when it is withdrawn.
+    pub withdrawn_on: Option<NaiveDate>,
+    /// SHA-256 of the scan or e-signature.
+    pub evidence_sha256: String,
+    /// Signed by fingerprint after the content was read out.
+    pub by_fingerprint: bool,
+}
+
+impl Authorisation {
+    /// Whether it holds on `day`. On the day of its withdrawal it does not.
+    #[must_use]
+    pub fn is_valid_on(&self, day: NaiveDate) -> bool {
+        self.signed_on <= day
+            && day <= self.expires_on
+            && self.withdrawn_on.is_none_or(|withdrawn| day < withdrawn)
+    }
+}
+
+/// Whether `members` allow the authorisation to be recorded today (S18): an adult signs for itself,
+/// for everybody else an adult member who is the guardian.
+///
+/// # Errors
+/// Every requirement that is not met.
+pub fn check(
+    authorisation: &Authorisation,
+    members: &[Member],
+    today: NaiveDate,
+) -> Result<(), Refusal> {
+    let mut unmet = Vec::new();
+    let find = |person: PersonId| members.iter().find(|member| member.person == person);
+    if let Some(person) = find(authorisation.person) {
+        unmet.extend(signer(person, find(authorisation.signed_by), today));
+    } else {
+        unmet.push(Requirement::new("S18", "PERSON_IS_MEMBER", 1, 0));
+    }
+    if authorisation.items.is_empty() {
+        unmet.push(Requirement::new("S18", "ITEMS_AUTHORISED", 1, 0));
+    }
+    if authorisation.signed_on > today {
+        let found = authorisation.signed_on;
+        unmet.push(Requirement::new("S18", "SIGNED_ALREADY", today, found).possible_from(found));
+    }
+    if authorisation.expires_on < today.max(authorisation.signed_on) {
+        let found = authorisation.expires_on;
+        unmet.push(Requirement::new("CMP-4", "NOT_EXPIRED", today, found));
+    }
+    let longest = authorisation
+        .signed_on
+        .checked_add_months(chrono::Months::new(12 * VALID_YEARS_MAX.unsigned_abs()));
+    if let Some(longest) = longest.filter(|longest| authorisation.expires_on > *longest) {
+        let found = authorisation.expires_on;
+        unmet.push(Requirement::new("CMP-4", "EXPIRES_IN_TIME", longest, found));
+    }
+    Refusal::check(unmet)
+}
+
+fn signer(person: &Member, signer: Option<&Member>, today: NaiveDate) -> Option<Requirement> {
+    if person.signs_for_itself(today) {
+        let own = signer.is_some_and(|signer| signer.person == person.person);
+        return (!own).then(|| Requirement::new("S18", "SIGNED_BY_SELF", "SELF", "OTHER"));
+    }
+    let Some(signer) = signer.filter(|signer| signer.person != person.person) else {
+        return Some(Requirement::new(
+            "S18",
+            "SIGNED_BY_GUARDIAN",
+            "GUARDIAN",
+            "OTHER",
+        ));
+    };
+    if person
+        .guardian
+        .is_some_and(|guardian| guardian != signer.person)
+    {
+        return Some(Requirement::new(
+            "S18",
+            "SIGNED_BY_GUARDIAN",
+            "GUARDIAN",
+            "OTHER",
+        ));
+    }
+    (!signer.signs_for_itself(today)).then(|| {
+        let found = signer.id_number.age_on(today);
+        Requirement::new("S18", "GUARDIAN_IS_ADULT", crate::member::ADULT_AGE, found)
+    })
+}
+
+/// Who has to authorise: every adult member. For one without capacity the guardian signs.
+#[must_use]
+pub fn to_authorise(members: &[Member], day: NaiveDate) -> Vec<PersonId> {
+    members
+        .iter()
+        .filter(|member| member.is_adult(day))
+        .map(|member| member.person)
+        .collect()
+}
+
+/// How far a household's authorisations reach.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Coverage {
+    /// Persons whose authorisation is needed.
+    pub needed: u32,
+    /// Persons with a valid one.
+    pub given: u32,
+    /// Items that every one of them allows; empty while one is missing.
+    pub items: Vec<ItemKind>,
+}
+
+/// Coverage on `day` for `purpose` (T2).
+#[must_use]
+pub fn coverage(
+    members: &[Member],
+    authorisations: &[Authorisation],
+    purpose: &str,
+    day: NaiveDate,
+) -> Coverage {
+    let persons = to_authorise(members, day);
+    let valid_of = |person: PersonId| {
+        authorisations
+            .iter()
+            .filter(move |a| a.person == person && a.purpose == purpose && a.is_valid_on(day))
+    };
+    let given = persons
+        .iter()
+        .filter(|p| valid_of(**p).next().is_some())
+        .count();
+    let covered = |item: &ItemKind| {
+        !persons.is_empty()
+            && persons
+                .iter()
+                .all(|person| valid_of(*person).any(|a| a.items.contains(item)))
+    };
+    let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+    Coverage {
+        needed: number(persons.len()),
+        given: number(given),
+        items: ItemKind::ALL.iter().copied().filter(covered).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::member::tests::member;
+
+    fn day(text: &str) -> NaiveDate {
+        text.parse().expect("a day")
+    }
+
+    fn given(person: &Member, signer: &Member) -> Authorisation {
+        Authorisation {
+            id: AuthorisationId(Uuid::nil()),
+            person: person.person,
+            signed_by: signer.person,
+            items: ItemKind::ALL.to_vec(),
+            purpose: MONITORING.to_owned(),
+            text_version: "2021".to_owned(),
+            signed_on: day("2026-08-01"),
+            expires_on: day("2027-07-31"),
+            withdrawn_on: None,
+            evidence_sha256: "0".repeat(64),
+            by_fingerprint: false,
+        }
+    }
+
+    fn codes(authorisation: &Authorisation, members: &[Member]) -> Vec<&'static str> {
+        check(authorisation, members, day("2026-08-31"))
+            .err()
+            .map(|refusal| refusal.unmet.iter().map(|unmet| unmet.code).collect())
+            .unwrap_or_default()
+    }
+
+    #[test]
+    fn an_adult_signs_for_itself_and_a_guardian_for_a_child() {
+        let head = member(1, "19800101", "户主");
+        let wife = member(2, "19810101", "配偶");
+        let child = member(3, "20150101", "之子");
+        let family = [head.clone(), wife.clone(), child.clone()];
+        assert!(codes(&given(&head, &head), &family).is_empty());
+        assert_eq!(codes(&given(&head, &wife), &family), ["SIGNED_BY_SELF"]);
+        assert!(codes(&given(&child, &head), &family).is_empty());
+        assert_eq!(
+            codes(&given(&child, &child), &family),
+            ["SIGNED_BY_GUARDIAN"]
+        );
+        let stranger = member(9, "19800101", "户主");
+        assert_eq!(
+            codes(&given(&stranger, &head), &family),
+            ["PERSON_IS_MEMBER"]
+        );
+        assert_eq!(
+            codes(&given(&child, &stranger), &family),
+            ["SIGNED_BY_GUARDIAN"]
+        );
+    }
+
+    #[test]
+    fn a_named_guardian_is_the_only_one() {
+        let head = member(1, "19800101", "户主");
+        let wife = member(2, "19810101", "配偶");
+        let mut father = member(3, "19400101", "之父");
+        father.guardian = Some(head.person);
+        let family = [head.clone(), wife.clone(), father.clone()];
+        assert!(codes(&given(&father, &head), &family).is_empty());
+        assert_eq!(
+            codes(&given(&father, &wife), &family),
+            ["SIGNED_BY_GUARDIAN"]
+        );
+        assert_eq!(
+            codes(&given(&father, &father), &family),
+            ["SIGNED_BY_GUARDIAN"]
+        );
+        let brother = member(4, "20100101", "之子");
+        let child = member(5, "20150101", "之子");
+        let family = [head, brother.clone(), child.clone()];
+        assert_eq!(
+            codes(&given(&child, &brother), &family),
+            ["GUARDIAN_IS_ADULT"]
+        );
+    }
+
+    #[test]
+    fn every_unmet_requirement_at_once() {
+        let head = member(1, "19800101", "户主");
+        let bad = Authorisation {
+            items: Vec::new(),
+            expires_on: day("2026-08-30"),
+            ..given(&head, &head)
+        };
+        assert_eq!(codes(&bad, &[head]), ["ITEMS_AUTHORISED", "NOT_EXPIRED"]);
+    }
+
+    #[test]
+    fn valid_until_the_last_day_and_not_on_the_day_of_withdrawal() {
+        let head = member(1, "19800101", "户主");
+        let mut authorisation = given(&head, &head);
+        assert!(!authorisation.is_valid_on(day("2026-07-31")));
+        assert!(authorisation.is_valid_on(day("2026-08-01")));
+        assert!(authorisation.is_valid_on(day("2027-07-31")));
+        assert!(!authorisation.is_valid_on(day("2027-08-01")));
+        authorisation.withdrawn_on = Some(day("2026-09-01"));
+        assert!(authorisation.is_valid_on(day("2026-08-31")));
+        assert!(!authorisation.is_valid_on(day("2026-09-01")));
+    }
+
+    proptest! {
+        #[test]
+        fn items_are_covered_only_when_everybody_allows_them(
+            masks in prop::collection::vec(0u16..512, 1..4), missing: bool,
+        ) {
+            let members: Vec<Member> = (0..masks.len() as u32)
+                .map(|n| member(n + 1, "19800101", if n == 0 { "户主" } else { "之子" })).collect();
+            let items = |mask: u16| -> Vec<ItemKind> {
+                ItemKind::ALL.iter().copied().enumerate()
+                    .filter(|(bit, _)| mask & (1 << bit) != 0).map(|(_, item)| item).collect()
+            };
+            let mut given: Vec<Authorisation> = members.iter().zip(&masks)
+                .map(|(m, mask)| Authorisation { items: items(*mask), ..given(m, m) }).collect();
+            if missing { given.pop(); }
+            let found = coverage(&members, &given, MONITORING, day("2026-08-31"));
+            prop_assert_eq!(found.needed as usize, members.len());
+            prop_assert_eq!(found.given as usize, given.len());
+            let all = if missing { 0 } else { masks.iter().fold(511, |all, mask| all & mask) };
+            prop_assert_eq!(found.items, items(all));
+            prop_assert!(coverage(&members, &given, "other", day("2026-08-31")).items.is_empty());
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! Who helps, with what, and what came of it (S36, S46–S54): the shell around `measures-core`.
+
+pub mod access;
+mod arrival;
+pub mod consume;
+mod convert;
+mod item;
+mod rpc;
+mod store;
+
+use chassis::{
+    auth::{Authenticator, ServiceIdentity},
+    config::{DatabaseConfig, ProcessConfig},
+    feed_server::FeedServer,
+    lifecycle::Runtime,
+    pg::{self, Database},
+    process, server, subscription,
+};
+use proto::{
+    feed::v1::feed_service_server::FeedServiceServer,
+    measures::v1::measures_service_server::MeasuresServiceServer,
+};
+use serde::Deserialize;
+use sqlx::migrate::Migrator;
+use tokio::net::TcpListener;
+use tonic::service::Routes;
+
+pub use rpc::Service;
+
+/// Schema and name of the service.
+pub const NAME: &str = "measures";
+
+/// The service's own tables.
+pub static MIGRATOR: Migrator = sqlx::migrate!();
+
+/// What the service is configured with. Peers: `workflow`, `households`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    pub process: ProcessConfig,
+}
+
+/// Brings the schema to the program's version.
+pub async fn migrate(database: &DatabaseConfig) -> anyhow::Result<()> {
+    pg::migrate(&database.url, NAME, &MIGRATOR).await
+}
+
+/// Serves until the runtime stops.
+pub async fn run(config: Config, listener: TcpListener, runtime: Runtime) -> anyhow::Result<()> {
+    let config = config.process;
+    let authenticator = Authenticator::new(&config.auth).await?;
+    let identity = ServiceIdentity::new(&config.auth.service_token_file, authenticator.clone());
+    let clock = runtime.clock.clone();
+    let database =
+        Database::connect(&config.database, NAME, config.ledger_key.clone(), clock).await?;
+
+    let cases = consume::Cases::new(config.peer("households")?, identity.clone());
+    subscription::spawn(
+        &runtime,
+        database.clone(),
+        config.county,
+        config.peer("workflow")?,
+        identity,
+        cases,
+    );
+
+    let feed = FeedServer::new(
+        database.clone(),
+        runtime.lifecycle.clone(),
+        access::sees_feed,
+    );
+    let routes = Routes::new(MeasuresServiceServer::new(Service::new(database.clone())))
+        .add_service(FeedServiceServer::new(feed));
+    server::serve(listener, routes, authenticator, database.clone(), &runtime).await?;
+    database.close().await;
+    Ok(())
+}
+
+/// The service as a process.
+#[derive(Debug)]
+pub struct Measures;
+
+impl process::Service for Measures {
+    const NAME: &'static str = NAME;
+    type Config = Config;
+
+    fn process(config: &Config) -> &ProcessConfig {
+        &config.process
+    }
+
+    async fn migrate(database: &DatabaseConfig) -> anyhow::Result<()> {
+        migrate(database).await
+    }
+
+    async fn run(config: Config, listener: TcpListener, runtime: Runtime) -> anyhow::Result<()> {
+        run(config, listener, runtime).await
+    }
+}

@@ -1,0 +1,324 @@
+//! A case: the fold of its events.
+
+use chrono::{Days, Months, NaiveDate};
+use kernel::{CaseId, Category, Code, EliminationKind, NoticeKind, NoticePlaceId, RiskType};
+
+use crate::{command::Command, state::CaseState, template::Template};
+
+/// Something that happened to a case: what, where to, when, by whom, and what it took from the
+/// facts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    /// What happened.
+    pub what: What,
+    /// State after it.
+    pub to: CaseState,
+    /// Day in the county on which it was decided.
+    pub on: NaiveDate,
+    /// Account that decided.
+    pub actor: String,
+    /// What the case keeps of the facts that were seen.
+    pub noted: Noted,
+}
+
+/// What happened to a case.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum What {
+    /// Somebody decided a command.
+    Decided(Command),
+    /// The result set of the comparison arrived and is on the record. Decides nothing.
+    ComparisonDelivered,
+}
+
+/// A fact that a case keeps, because its life depends on what it was at the time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Noted {
+    /// None.
+    Nothing,
+    /// Of a declaration: the eliminated case that it follows (T18).
+    RelapseOf(CaseId),
+    /// Of a notice: places where it has to hang (S30).
+    RequiredPlaces(Vec<NoticePlaceId>),
+    /// Of an enrolment: the planned day (S36).
+    PlannedElimination(NaiveDate),
+}
+
+impl Event {
+    /// The event's name: the state that it led to, or what was done without leading anywhere.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match &self.what {
+            What::ComparisonDelivered => "COMPARISON_DELIVERED",
+            What::Decided(Command::PostNotice { .. }) => "NOTICE_POSTED",
+            What::Decided(Command::RemoveNotice { .. }) => "NOTICE_REMOVED",
+            What::Decided(Command::SubmitVillageReport { .. }) => "VILLAGE_REPORTED",
+            What::Decided(Command::FlagEmergency { .. }) => "EMERGENCY_FLAGGED",
+            What::Decided(_) => self.to.as_str(),
+        }
+    }
+}
+
+/// A notice at one place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Posting {
+    /// The place.
+    pub place: NoticePlaceId,
+    /// Since when.
+    pub posted: NaiveDate,
+    /// Day on which it came down; absent while it hangs.
+    pub removed: Option<NaiveDate>,
+    /// Hash of the photo.
+    pub evidence: String,
+}
+
+/// The public notice of a case (S29–S31).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notice {
+    /// What it announces.
+    pub kind: NoticeKind,
+    /// Every posting, also those that came down.
+    pub postings: Vec<Posting>,
+    /// Places where it has to hang (S30).
+    pub required: Vec<NoticePlaceId>,
+    /// Day of the posting that completed all required places.
+    pub clock_started: Option<NaiveDate>,
+}
+
+impl Notice {
+    /// The posting that hangs at a place now.
+    #[must_use]
+    pub fn hanging(&self, place: NoticePlaceId) -> Option<&Posting> {
+        self.postings
+            .iter()
+            .find(|p| p.place == place && p.removed.is_none())
+    }
+
+    fn take_down(&mut self, removed: NaiveDate, at: impl Fn(&Posting) -> bool) {
+        let hanging = self.postings.iter_mut().filter(|p| p.removed.is_none());
+        for posting in hanging.filter(|p| at(p)) {
+            posting.removed = Some(removed);
+        }
+    }
+}
+
+/// A case as its events have made it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Case {
+    /// Where it stands.
+    pub state: CaseState,
+    /// The template that it began with, and finishes on.
+    pub template: &'static Template,
+    /// The risk points.
+    pub risks: Vec<RiskType>,
+    /// Category proposed by the appraisal, fixed at enrolment.
+    pub category: Option<Category>,
+    /// Day of the declaration.
+    pub declared: NaiveDate,
+    /// Day on which the last step was really made: what follows was not before it.
+    pub reached: NaiveDate,
+    /// Accounts that visited for the identification or the elimination.
+    pub visitors: Vec<String>,
+    /// Account that reviewed for the township.
+    pub township_reviewer: Option<String>,
+    /// The notice that runs or ran last.
+    pub notice: Option<Notice>,
+    /// The village has reported (S32).
+    pub village_reported: bool,
+    /// Day of enrolment.
+    pub enrolled: Option<NaiveDate>,
+    /// Planned day of elimination (S36).
+    pub planned_elimination: Option<NaiveDate>,
+    /// Day on which a case that was returned is looked at again (S42).
+    pub next_review: Option<NaiveDate>,
+    /// How the risk went away.
+    pub elimination_kind: Option<EliminationKind>,
+    /// Number of the township document (S41).
+    pub document_number: Option<String>,
+    /// Day of elimination.
+    pub eliminated: Option<NaiveDate>,
+    /// Day since which help comes before the papers (T12e).
+    pub emergency: Option<NaiveDate>,
+    /// The eliminated case that it follows (T18).
+    pub relapse_of: Option<CaseId>,
+    /// Code of the reason for which it ended.
+    pub closed_reason: Option<&'static str>,
+    /// Number of events.
+    pub version: i64,
+}
+
+impl Case {
+    /// The case that begins with `event`; `None` when that is no declaration.
+    #[must_use]
+    pub fn begin(event: &Event, template: &'static Template) -> Option<Self> {
+        let What::Decided(Command::Declare(declaration)) = &event.what else {
+            return None;
+        };
+        Some(Self {
+            state: event.to,
+            template,
+            risks: declaration.risks.clone(),
+            category: None,
+            declared: event.on,
+            reached: event.on,
+            visitors: Vec::new(),
+            township_reviewer: None,
+            notice: None,
+            village_reported: false,
+            enrolled: None,
+            planned_elimination: None,
+            next_review: None,
+            elimination_kind: None,
+            document_number: None,
+            eliminated: None,
+            emergency: None,
+            relapse_of: match event.noted {
+                Noted::RelapseOf(case) => Some(case),
+                _ => None,
+            },
+            closed_reason: None,
+            version: 1,
+        })
+    }
+
+    /// The case after all of `events`; `None` when they do not begin with a declaration.
+    #[must_use]
+    pub fn replay(events: &[Event], template: &'static Template) -> Option<Self> {
+        let (first, rest) = events.split_first()?;
+        let mut case = Self::begin(first, template)?;
+        for event in rest {
+            case.apply(event);
+        }
+        Some(case)
+    }
+
+    /// The case after one more event.
+    pub fn apply(&mut self, event: &Event) {
+        self.version += 1;
+        if let What::Decided(command) = &event.what {
+            if event.to != self.state {
+                self.reached = event.on;
+            }
+            self.take_over(command, event);
+        }
+        self.state = event.to;
+    }
+
+    fn take_over(&mut self, command: &Command, event: &Event) {
+        match command {
+            Command::Verify(visit) => {
+                self.visitors.extend(visit.visitors.iter().cloned());
+                self.reached = visit.visited;
+            }
+            Command::FindNotQualified { reason, .. } => self.closed_reason = Some(reason.as_str()),
+            Command::Appraise(meeting) => {
+                self.reached = meeting.held;
+                self.notice = None;
+                if event.to == CaseState::NotQualified {
+                    self.closed_reason = Some("VOTED_AGAINST");
+                }
+                if !self.state.is_eliminating() {
+                    self.category = meeting.category;
+                }
+            }
+            Command::PostNotice {
+                place,
+                posted,
+                evidence,
+            } => {
+                self.post(*place, *posted, evidence, event);
+            }
+            Command::RemoveNotice { place, removed } => {
+                if let Some(notice) = &mut self.notice {
+                    notice.take_down(*removed, |posting| posting.place == *place);
+                    notice.clock_started = None;
+                }
+            }
+            Command::CloseNotice { removed, .. } => {
+                if let Some(notice) = &mut self.notice {
+                    notice.take_down(*removed, |_| true);
+                }
+                self.reached = *removed;
+            }
+            Command::SubmitVillageReport { .. } => self.village_reported = true,
+            Command::ReviewByTownship { .. } => self.township_reviewer = Some(event.actor.clone()),
+            Command::Disqualify { ground, .. } => self.closed_reason = Some(ground.as_str()),
+            Command::Enrol { .. } => {
+                self.enrolled = Some(event.on);
+                if let Noted::PlannedElimination(day) = event.noted {
+                    self.planned_elimination = Some(day);
+                }
+            }
+            Command::ProposeElimination { kind } => {
+                self.elimination_kind = Some(*kind);
+                self.next_review = None;
+            }
+            Command::ReturnToAssistance { next_review, .. } => {
+                self.elimination_kind = None;
+                self.next_review = Some(*next_review);
+            }
+            Command::File {
+                document_number, ..
+            } => {
+                self.document_number = Some(document_number.clone());
+            }
+            Command::Eliminate { .. } => self.eliminated = Some(event.on),
+            Command::FlagEmergency { .. } => self.emergency = Some(event.on),
+            Command::CloseNatural { reason, .. } => self.closed_reason = Some(reason.as_str()),
+            Command::Withdraw { .. } => self.closed_reason = Some("OWN_STATEMENT"),
+            Command::Declare(_)
+            | Command::Authorise { .. }
+            | Command::ListForWarning
+            | Command::ConfirmComparison
+            | Command::Approve { .. }
+            | Command::StartAssistance
+            | Command::Track
+            | Command::ResumeAssistance => {}
+        }
+    }
+
+    fn post(&mut self, place: NoticePlaceId, posted: NaiveDate, evidence: &str, event: &Event) {
+        let kind = if self.state.is_eliminating() {
+            NoticeKind::Elimination
+        } else {
+            NoticeKind::Identification
+        };
+        let notice = self.notice.get_or_insert_with(|| Notice {
+            kind,
+            postings: Vec::new(),
+            required: Vec::new(),
+            clock_started: None,
+        });
+        notice.postings.push(Posting {
+            place,
+            posted,
+            removed: None,
+            evidence: evidence.to_owned(),
+        });
+        if let Noted::RequiredPlaces(required) = &event.noted {
+            notice.required.clone_from(required);
+        }
+        let hanging = notice
+            .postings
+            .iter()
+            .filter(|posting| posting.removed.is_none());
+        notice.clock_started = match event.to {
+            CaseState::OnNotice | CaseState::ElimOnNotice => hanging.map(|p| p.posted).max(),
+            _ => None,
+        };
+    }
+
+    /// First day on which the running notice may be closed: the days after the posting at the last
+    /// place were full days (S31).
+    #[must_use]
+    pub fn notice_closable(&self) -> Option<NaiveDate> {
+        let started = self.notice.as_ref()?.clock_started?;
+        started.checked_add_days(Days::new(self.template.notice_days.into()))
+    }
+
+    /// First day on which elimination by assistance may be proposed (S44).
+    #[must_use]
+    pub fn elimination_possible(&self) -> Option<NaiveDate> {
+        self.enrolled?
+            .checked_add_months(Months::new(self.template.hold_months))
+    }
+}

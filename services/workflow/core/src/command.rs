@@ -1,0 +1,323 @@
+//! What somebody wants to do to a case, as values. No names, no ID numbers.
+
+use chrono::NaiveDate;
+use kernel::{Category, EliminationKind, LeadChannel, NoticePlaceId, RiskType, Role};
+
+use crate::state::Move;
+
+kernel::codes! {
+    /// Who declares for the farmer (S20).
+    ProxyRelation {
+        /// 亲属
+        Relative = "RELATIVE",
+        /// 邻居
+        Neighbour = "NEIGHBOUR",
+        /// 干部
+        Cadre = "CADRE",
+    }
+}
+
+kernel::codes! {
+    /// Why a visited household is no subject (T3x).
+    NotQualified {
+        /// It does not meet the standard.
+        StandardNotMet = "STANDARD_NOT_MET",
+        /// What was declared is not true.
+        Untrue = "UNTRUE",
+        /// There is no risk.
+        NoRisk = "NO_RISK",
+        /// Another reason, in the remark.
+        Other = "OTHER",
+    }
+}
+
+kernel::codes! {
+    /// Why a qualification is cancelled (T9x).
+    DisqualificationGround {
+        /// 硬伤, confirmed by a person.
+        HardFlaw = "HARD_FLAW",
+        /// 提供虚假信息 (S35)
+        FalseInformation = "FALSE_INFORMATION",
+    }
+}
+
+kernel::codes! {
+    /// How a whole household went (T19).
+    NaturalEnd {
+        /// Everybody died.
+        Died = "DIED",
+        /// Everybody moved away.
+        Moved = "MOVED",
+        /// It became part of another household.
+        Merged = "MERGED",
+    }
+}
+
+/// Who acts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Actor {
+    /// The account.
+    pub account: String,
+    /// What the account acts as.
+    pub role: Role,
+}
+
+/// A command on a case.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// T1 and T18.
+    Declare(Declaration),
+    /// T2.
+    Authorise {
+        /// Version of the commitment's text.
+        text_version: String,
+        /// Hash of the signed form.
+        evidence: String,
+    },
+    /// T3, and T15's visit.
+    Verify(Visit),
+    /// T3x.
+    FindNotQualified {
+        /// Why.
+        reason: NotQualified,
+        /// Day on which the farmer was told.
+        farmer_informed: Option<NaiveDate>,
+    },
+    /// T4.
+    ListForWarning,
+    /// T5, T5x, and T15's appraisal.
+    Appraise(Appraisal),
+    /// T6 at one place.
+    PostNotice {
+        /// Where it hangs.
+        place: NoticePlaceId,
+        /// Since when.
+        posted: NaiveDate,
+        /// Hash of the photo.
+        evidence: String,
+    },
+    /// A notice came down, on purpose or not.
+    RemoveNotice {
+        /// Where it hung.
+        place: NoticePlaceId,
+        /// Day on which it was seen to be gone.
+        removed: NaiveDate,
+    },
+    /// T7.
+    CloseNotice {
+        /// Day of the removal.
+        removed: NaiveDate,
+        /// Hash of the photo.
+        evidence: String,
+    },
+    /// S32.
+    SubmitVillageReport {
+        /// Hash of the report.
+        evidence: String,
+    },
+    /// T8.
+    ReviewByTownship {
+        /// The papers follow the rules (S33).
+        regular: bool,
+        /// The papers are all there (S33).
+        complete: bool,
+        /// The township's opinion.
+        opinion: String,
+        /// Hash of the checklist.
+        evidence: String,
+    },
+    /// T9.
+    ConfirmComparison,
+    /// T9x.
+    Disqualify {
+        /// On what ground.
+        ground: DisqualificationGround,
+        /// The reason that the household is told.
+        reason: String,
+        /// Day on which it was told, with its right to appeal.
+        household_informed: Option<NaiveDate>,
+        /// Hash of the decision letter.
+        evidence: String,
+    },
+    /// T10.
+    Approve {
+        /// Number of the decision.
+        decision_number: String,
+    },
+    /// T11.
+    Enrol {
+        /// Number in the national system; absent while entry is pending (S38).
+        national_number: Option<String>,
+    },
+    /// T12.
+    StartAssistance,
+    /// T13.
+    Track,
+    /// T13b.
+    ResumeAssistance,
+    /// T14.
+    ProposeElimination {
+        /// How the risk went away.
+        kind: EliminationKind,
+    },
+    /// T15u.
+    ReturnToAssistance {
+        /// Why (S42).
+        reason: String,
+        /// When it will be looked at again.
+        next_review: NaiveDate,
+    },
+    /// T16.
+    File {
+        /// Number of the township document (S41).
+        document_number: String,
+        /// Hash of its scan.
+        evidence: String,
+    },
+    /// T17.
+    Eliminate {
+        /// Number of the county's filing.
+        filing_number: String,
+        /// Whether monitoring contact and phone were given (1_11_011).
+        contact_given: bool,
+    },
+    /// T12e.
+    FlagEmergency {
+        /// The disaster or accident.
+        event_reference: String,
+    },
+    /// T19.
+    CloseNatural {
+        /// How it went.
+        reason: NaturalEnd,
+        /// Hash of the proof.
+        evidence: String,
+    },
+    /// T20.
+    Withdraw {
+        /// Hash of the farmer's own statement.
+        statement: String,
+    },
+}
+
+impl Command {
+    /// Which move it is.
+    #[must_use]
+    pub const fn step(&self) -> Move {
+        match self {
+            Self::Declare(_) => Move::Declare,
+            Self::Authorise { .. } => Move::Authorise,
+            Self::Verify(_) => Move::Verify,
+            Self::FindNotQualified { .. } => Move::FindNotQualified,
+            Self::ListForWarning => Move::ListForWarning,
+            Self::Appraise(_) => Move::Appraise,
+            Self::PostNotice { .. } => Move::PostNotice,
+            Self::RemoveNotice { .. } => Move::RemoveNotice,
+            Self::CloseNotice { .. } => Move::CloseNotice,
+            Self::SubmitVillageReport { .. } => Move::SubmitVillageReport,
+            Self::ReviewByTownship { .. } => Move::ReviewByTownship,
+            Self::ConfirmComparison => Move::ConfirmComparison,
+            Self::Disqualify { .. } => Move::Disqualify,
+            Self::Approve { .. } => Move::Approve,
+            Self::Enrol { .. } => Move::Enrol,
+            Self::StartAssistance => Move::StartAssistance,
+            Self::Track => Move::Track,
+            Self::ResumeAssistance => Move::ResumeAssistance,
+            Self::ProposeElimination { .. } => Move::ProposeElimination,
+            Self::ReturnToAssistance { .. } => Move::ReturnToAssistance,
+            Self::File { .. } => Move::File,
+            Self::Eliminate { .. } => Move::Eliminate,
+            Self::FlagEmergency { .. } => Move::FlagEmergency,
+            Self::CloseNatural { .. } => Move::CloseNatural,
+            Self::Withdraw { .. } => Move::Withdraw,
+        }
+    }
+}
+
+/// T1: somebody says that a household is at risk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Declaration {
+    /// How it came in.
+    pub channel: LeadChannel,
+    /// The risk points.
+    pub risks: Vec<RiskType>,
+    /// Present when somebody else declares for the farmer (S20).
+    pub proxy: Option<Proxy>,
+    /// Hashes of the application and of the proof of the risk (S17).
+    pub evidence: Vec<String>,
+}
+
+/// Who declares for the farmer, and why (S20).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proxy {
+    /// Who it is to the farmer.
+    pub relation: ProxyRelation,
+    /// Why the farmer can't.
+    pub capacity_reason: String,
+    /// Hash of the statement of the farmer's will.
+    pub will_statement: String,
+}
+
+/// A home visit (S22).
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Visit {
+    /// Accounts of the visitors.
+    pub visitors: Vec<String>,
+    /// Day of the visit.
+    pub visited: NaiveDate,
+    /// The household meets the standard.
+    pub standard_met: bool,
+    /// The declaration is true.
+    pub true_statement: bool,
+    /// The information is complete.
+    pub complete: bool,
+    /// Hashes of the form and the photos.
+    pub evidence: Vec<String>,
+}
+
+/// A democratic appraisal (S27).
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Appraisal {
+    /// Day of the meeting.
+    pub held: NaiveDate,
+    /// 村民代表 present.
+    pub villager_representatives: u32,
+    /// 乡镇联络干部 present.
+    pub township_liaisons: u32,
+    /// 村干部 present.
+    pub village_cadres: u32,
+    /// 村“两委” members present.
+    pub committee_members: u32,
+    /// 驻村工作队 members present.
+    pub resident_team: u32,
+    /// Votes for.
+    pub votes_for: u32,
+    /// Votes against.
+    pub votes_against: u32,
+    /// Abstentions.
+    pub votes_abstained: u32,
+    /// Everybody was asked for a conflict of interest.
+    pub conflicts_declared: bool,
+    /// Category that the meeting proposes; identification only.
+    pub category: Option<Category>,
+    /// Why the vote is against.
+    pub reason: String,
+    /// Hashes of minutes, sign-in sheet and vote sheet.
+    pub evidence: Vec<String>,
+}
+
+impl Appraisal {
+    /// Whether the meeting is for it.
+    #[must_use]
+    pub const fn carried(&self) -> bool {
+        self.votes_for > self.votes_against
+    }
+
+    /// Votes counted.
+    #[must_use]
+    pub const fn votes(&self) -> u32 {
+        self.votes_for
+            .saturating_add(self.votes_against)
+            .saturating_add(self.votes_abstained)
+    }
+}

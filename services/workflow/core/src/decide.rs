@@ -1,0 +1,140 @@
+//! One function decides every command on a case.
+
+use chrono::NaiveDate;
+use kernel::{CaseId, Refusal, RuleId};
+
+use crate::{
+    case::{Case, Event, Noted, What},
+    command::{Actor, Command, Declaration},
+    facts::Facts,
+    guard::{self, Checks},
+    state::{CaseState, Move},
+    template::Template,
+};
+
+/// An allowed command: the event, and the rules that were checked and held.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decision {
+    /// What happens.
+    pub event: Event,
+    /// Rules that held, each once, in the order of checking.
+    pub rules: Vec<RuleId>,
+}
+
+/// What the household's earlier cases say to a new one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct History {
+    /// A case that is still open.
+    pub open: Option<CaseId>,
+    /// The latest case, when it ended in elimination (T18).
+    pub eliminated: Option<CaseId>,
+}
+
+/// Begins a case (T1, T18).
+///
+/// # Errors
+/// Every unmet requirement.
+pub fn declare(
+    declaration: Declaration,
+    history: History,
+    actor: &Actor,
+    template: &Template,
+    today: NaiveDate,
+) -> Result<Decision, Refusal> {
+    let mut checks = Checks::default();
+    guard::role(&mut checks, template, Move::Declare, actor);
+    guard::declarable(&mut checks, &declaration, history);
+    let event = Event {
+        what: What::Decided(Command::Declare(declaration)),
+        to: CaseState::Declared,
+        on: today,
+        actor: actor.account.clone(),
+        noted: history.eliminated.map_or(Noted::Nothing, Noted::RelapseOf),
+    };
+    Ok(Decision {
+        event,
+        rules: checks.verdict()?,
+    })
+}
+
+/// Decides a command on a case.
+///
+/// # Errors
+/// Every unmet requirement at once.
+pub fn decide(
+    case: &Case,
+    command: Command,
+    facts: &Facts,
+    actor: &Actor,
+    today: NaiveDate,
+) -> Result<Decision, Refusal> {
+    let mut checks = Checks::default();
+    guard::place(&mut checks, case, command.step());
+    guard::person(&mut checks, case, command.step(), actor);
+    guard::standing(&mut checks, case, &command, facts, today);
+    guard::given(&mut checks, case, &command, facts, today);
+    let rules = checks.verdict()?;
+    let event = Event {
+        to: next_state(case, &command, facts),
+        noted: noted(&command, facts),
+        what: What::Decided(command),
+        on: today,
+        actor: actor.account.clone(),
+    };
+    Ok(Decision { event, rules })
+}
+
+/// Where an allowed command leads.
+fn next_state(case: &Case, command: &Command, facts: &Facts) -> CaseState {
+    use CaseState::*;
+    let either = |identification, elimination| match case.state.is_eliminating() {
+        true => elimination,
+        false => identification,
+    };
+    match command {
+        Command::Declare(_) => Declared,
+        Command::Authorise { .. } => Authorised,
+        Command::Verify(_) => either(Verified, ElimVerified),
+        Command::FindNotQualified { .. } => NotQualified,
+        Command::ListForWarning => WarningListed,
+        Command::Appraise(meeting) if meeting.carried() => either(Appraised, ElimAppraised),
+        // A vote against identification ends the case; one against elimination means more help.
+        Command::Appraise(_) => either(NotQualified, UnderAssistance),
+        Command::PostNotice { place, .. } if guard::hangs_everywhere(case, facts, *place) => {
+            either(OnNotice, ElimOnNotice)
+        }
+        Command::PostNotice { .. } | Command::RemoveNotice { .. } => {
+            either(Appraised, ElimAppraised)
+        }
+        Command::CloseNotice { .. } => either(NoticeClosed, ElimNoticeClosed),
+        Command::SubmitVillageReport { .. } | Command::FlagEmergency { .. } => case.state,
+        Command::ReviewByTownship { .. } => TownshipReviewed,
+        Command::ConfirmComparison => Compared,
+        Command::Disqualify { .. } => Disqualified,
+        Command::Approve { .. } => Approved,
+        Command::Enrol { .. } => Enrolled,
+        Command::StartAssistance
+        | Command::ResumeAssistance
+        | Command::ReturnToAssistance { .. } => UnderAssistance,
+        Command::Track => SustainedTracking,
+        Command::ProposeElimination { .. } => EliminationProposed,
+        Command::File { .. } => Filed,
+        Command::Eliminate { .. } => RiskEliminated,
+        Command::CloseNatural { .. } => ClosedNatural,
+        Command::Withdraw { .. } => Withdrawn,
+    }
+}
+
+/// What the case keeps of the facts.
+fn noted(command: &Command, facts: &Facts) -> Noted {
+    match command {
+        Command::PostNotice { .. } => {
+            Noted::RequiredPlaces(facts.household.required_places.clone())
+        }
+        Command::Enrol { .. } => facts
+            .measures
+            .planned_elimination
+            .map_or(Noted::Nothing, Noted::PlannedElimination),
+        _ => Noted::Nothing,
+    }
+}

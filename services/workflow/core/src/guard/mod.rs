@@ -1,0 +1,331 @@
+//! The guards. Those of [`standing`] look at the case, the facts and the day, so they can be asked
+//! before anybody presses a button; those of [`given`] look at what the command itself says. The
+//! guards of each part of the procedure are in a file of their own.
+
+mod assist;
+mod gate;
+mod identify;
+mod notice;
+
+use std::fmt::Display;
+
+use chrono::NaiveDate;
+use kernel::{Code, Refusal, Requirement, RiskType, Role, RuleId};
+
+pub use identify::declarable;
+pub use notice::hangs_everywhere;
+
+use crate::{
+    case::Case,
+    command::{Actor, Command},
+    facts::Facts,
+    state::Move,
+    template::Template,
+};
+
+/// Collects every unmet requirement, and the rules that held. Texts are made only for what is unmet.
+#[derive(Debug)]
+pub struct Checks {
+    unmet: Vec<Requirement>,
+    held: Vec<RuleId>,
+}
+
+impl Default for Checks {
+    fn default() -> Self {
+        // No step has more rules: one allocation for a command that is allowed.
+        Self {
+            unmet: Vec::new(),
+            held: Vec::with_capacity(24),
+        }
+    }
+}
+
+impl Checks {
+    pub(crate) fn need<N: Display, F: Display>(
+        &mut self,
+        met: bool,
+        rule: RuleId,
+        code: &'static str,
+        needed: N,
+        found: F,
+    ) {
+        if !met {
+            self.unmet.push(Requirement::new(rule, code, needed, found));
+        } else if !self.held.contains(&rule) {
+            self.held.push(rule);
+        }
+    }
+
+    /// Something has to be so; the code says it all.
+    pub(crate) fn yes(&mut self, met: bool, rule: RuleId, code: &'static str) {
+        self.need(met, rule, code, "yes", "no");
+    }
+
+    /// Something has to be given.
+    fn text(&mut self, text: &str, rule: RuleId, code: &'static str) {
+        self.yes(!text.trim().is_empty(), rule, code);
+    }
+
+    /// A day between `from` and today.
+    pub(crate) fn day(
+        &mut self,
+        rule: RuleId,
+        code: &'static str,
+        day: NaiveDate,
+        from: NaiveDate,
+        today: NaiveDate,
+    ) {
+        let met = from <= day && day <= today;
+        self.need(met, rule, code, format_args!("{from}..{today}"), day);
+    }
+
+    /// A step of the past that somebody has to be told of.
+    fn told(
+        &mut self,
+        rule: RuleId,
+        code: &'static str,
+        day: Option<NaiveDate>,
+        case: &Case,
+        today: NaiveDate,
+    ) {
+        let met = day.is_some_and(|day| case.declared <= day && day <= today);
+        self.yes(met, rule, code);
+    }
+
+    /// Time alone will meet it.
+    fn wait(
+        &mut self,
+        rule: RuleId,
+        code: &'static str,
+        needed: impl Display,
+        found: impl Display,
+        possible_from: NaiveDate,
+    ) {
+        let requirement = Requirement::new(rule, code, needed, found);
+        self.unmet.push(requirement.possible_from(possible_from));
+    }
+
+    /// Every one of the case's risks is among `found`.
+    fn risks(&mut self, rule: RuleId, code: &'static str, all: &[RiskType], found: &[RiskType]) {
+        for risk in all {
+            self.need(found.contains(risk), rule, code, risk, "");
+        }
+    }
+
+    /// One of these roles.
+    pub(crate) fn role(&mut self, roles: &[Role], role: Role) {
+        if !roles.contains(&role) {
+            self.need(false, "ORG-2", "ROLE", one_of(roles), role);
+        }
+    }
+
+    /// One of these states.
+    pub(crate) fn state<S: Code + Display>(
+        &mut self,
+        rule: RuleId,
+        code: &'static str,
+        from: &[S],
+        state: S,
+    ) {
+        if !from.contains(&state) {
+            self.need(false, rule, code, one_of(from), state);
+        }
+    }
+
+    /// What is unmet, in the order of checking.
+    pub fn unmet(self) -> Vec<Requirement> {
+        self.unmet
+    }
+
+    /// The rules that held, when nothing is unmet.
+    pub fn verdict(self) -> Result<Vec<RuleId>, Refusal> {
+        Refusal::check(self.unmet).map(|()| self.held)
+    }
+}
+
+fn one_of<C: Code>(codes: &[C]) -> String {
+    codes
+        .iter()
+        .map(|code| code.as_str())
+        .collect::<Vec<_>>()
+        .join("|")
+}
+
+/// Whether the move starts from where the case stands.
+pub fn place(checks: &mut Checks, case: &Case, step: Move) {
+    let rule = step.transition(case.state);
+    checks.state(rule, "STATE", case.template.from(step), case.state);
+}
+
+/// Whether the actor's role may make the move (ORG-2). No role stands above the procedure, and no
+/// service decides.
+pub fn role(checks: &mut Checks, template: &Template, step: Move, actor: &Actor) {
+    checks.role(template.roles(step), actor.role);
+}
+
+/// [`role`], and nobody looks through their own papers: who visited does not review, and who
+/// visited or reviewed does not decide for the county (ORG-3).
+pub fn person(checks: &mut Checks, case: &Case, step: Move, actor: &Actor) {
+    role(checks, case.template, step, actor);
+    let visited = case.visitors.contains(&actor.account);
+    let reviewed = case.township_reviewer.as_ref() == Some(&actor.account);
+    match step {
+        Move::ReviewByTownship | Move::File => {
+            checks.yes(!visited, "ORG-3", "REVIEWER_DID_NOT_VISIT");
+        }
+        Move::ConfirmComparison | Move::Disqualify | Move::Approve | Move::Eliminate => {
+            checks.yes(!visited && !reviewed, "ORG-3", "COUNTY_IS_A_THIRD_PERSON");
+        }
+        _ => {}
+    }
+}
+
+/// The guards on the case, the facts and the day. Of the command they look at its kind only.
+pub fn standing(
+    checks: &mut Checks,
+    case: &Case,
+    command: &Command,
+    facts: &Facts,
+    today: NaiveDate,
+) {
+    let household = &facts.household;
+    match command {
+        Command::Authorise { .. } => identify::authorised(checks, household),
+        Command::Verify(_) => {
+            identify::investigated(checks, case, household);
+            if case.state.is_eliminating() {
+                assist::safe_and_above(checks, case, household, today);
+            }
+        }
+        Command::CloseNotice { .. } => notice::hung_long_enough(checks, case, household, today),
+        Command::ReviewByTownship { .. } => {
+            checks.yes(case.village_reported, "S32", "VILLAGE_REPORT");
+        }
+        Command::ConfirmComparison => {
+            gate::compared(checks, case, facts.comparison.as_ref(), today);
+        }
+        Command::Approve { .. } => gate::category(checks, case, household),
+        Command::Enrol { .. } => {
+            gate::category(checks, case, household);
+            gate::help_arranged(checks, case, &facts.measures, today);
+        }
+        Command::StartAssistance => assist::helped(checks, case, facts),
+        Command::Track => assist::tracked(checks, household),
+        Command::ResumeAssistance => checks.yes(!household.no_labour, "S43", "LABOUR"),
+        Command::ProposeElimination { kind } => {
+            assist::eliminable(checks, case, *kind, facts, today);
+        }
+        Command::Eliminate { .. } => assist::after_values(checks, household),
+        Command::FlagEmergency { .. } => {
+            checks.yes(case.emergency.is_none(), "T12e", "NOT_YET_FLAGGED");
+        }
+        _ => {}
+    }
+}
+
+/// The guards on what the command says itself.
+pub fn given(checks: &mut Checks, case: &Case, command: &Command, facts: &Facts, today: NaiveDate) {
+    match command {
+        Command::Authorise {
+            text_version,
+            evidence,
+        } => {
+            checks.text(text_version, "S18", "TEXT_VERSION");
+            checks.text(evidence, "S18", "SIGNED_FORM");
+        }
+        Command::Verify(visit) => identify::visit(checks, case, visit, today),
+        Command::FindNotQualified {
+            farmer_informed, ..
+        } => {
+            checks.told("T3x", "FARMER_INFORMED", *farmer_informed, case, today);
+        }
+        Command::Appraise(meeting) => identify::appraisal(checks, case, meeting, today),
+        Command::PostNotice {
+            place,
+            posted,
+            evidence,
+        } => {
+            notice::posting(checks, case, &facts.household, (*place, *posted), today);
+            checks.text(evidence, "WF-10", "POSTING_PHOTO");
+        }
+        Command::RemoveNotice { place, removed } => {
+            notice::removal(checks, case, (*place, *removed), today);
+        }
+        Command::CloseNotice { removed, evidence } => {
+            notice::closing(checks, case, *removed, today);
+            checks.text(evidence, "WF-10", "REMOVAL_PHOTO");
+        }
+        Command::SubmitVillageReport { evidence } => checks.text(evidence, "S32", "REPORT_SCAN"),
+        Command::ReviewByTownship {
+            regular,
+            complete,
+            opinion,
+            evidence,
+        } => {
+            checks.yes(*regular, "S33", "PAPERS_REGULAR");
+            checks.yes(*complete, "S33", "PAPERS_COMPLETE");
+            checks.text(opinion, "S33", "OPINION");
+            checks.text(evidence, "S33", "CHECKLIST");
+        }
+        Command::Disqualify {
+            ground,
+            reason,
+            household_informed,
+            evidence,
+        } => {
+            gate::disqualifiable(checks, *ground, facts.comparison.as_ref());
+            checks.text(reason, "S35", "DISQUALIFICATION_REASON");
+            checks.told(
+                "S35",
+                "HOUSEHOLD_INFORMED",
+                *household_informed,
+                case,
+                today,
+            );
+            checks.text(evidence, "S35", "DECISION_LETTER");
+        }
+        Command::Approve { decision_number } => {
+            checks.text(decision_number, "T10", "DECISION_NUMBER");
+        }
+        Command::ReturnToAssistance {
+            reason,
+            next_review,
+        } => {
+            checks.text(reason, "S42", "RETURN_REASON");
+            checks.need(
+                *next_review > today,
+                "S42",
+                "NEXT_REVIEW",
+                today,
+                next_review,
+            );
+        }
+        Command::File {
+            document_number,
+            evidence,
+        } => {
+            checks.text(document_number, "S41", "DOCUMENT_NUMBER");
+            checks.text(evidence, "S41", "DOCUMENT_SCAN");
+        }
+        Command::Eliminate {
+            filing_number,
+            contact_given,
+        } => {
+            checks.text(filing_number, "S41", "FILING_NUMBER");
+            checks.yes(*contact_given, "1_11_011", "MONITORING_CONTACT");
+        }
+        Command::FlagEmergency { event_reference } => {
+            checks.text(event_reference, "T12e", "EVENT_REFERENCE");
+        }
+        Command::CloseNatural { evidence, .. } => checks.text(evidence, "T19", "NATURAL_PROOF"),
+        Command::Withdraw { statement } => checks.text(statement, "T20", "OWN_STATEMENT"),
+        Command::Declare(_)
+        | Command::ListForWarning
+        | Command::ConfirmComparison
+        | Command::Enrol { .. }
+        | Command::StartAssistance
+        | Command::Track
+        | Command::ResumeAssistance
+        | Command::ProposeElimination { .. } => {}
+    }
+}

@@ -1,0 +1,105 @@
+//! The public notice (T6, T7): at every required place (S30), for seven full days (S31).
+
+use chrono::NaiveDate;
+use kernel::NoticePlaceId;
+
+use super::Checks;
+use crate::{
+    case::{Case, Posting},
+    facts::{Facts, HouseholdFacts},
+};
+
+/// T6 at one place: required, free, and not dated back behind the meeting or an earlier removal.
+pub fn posting(
+    checks: &mut Checks,
+    case: &Case,
+    household: &HouseholdFacts,
+    (place, posted): (NoticePlaceId, NaiveDate),
+    today: NaiveDate,
+) {
+    let required = household.required_places.contains(&place);
+    if required {
+        checks.yes(hanging(case, place).is_none(), "S30", "PLACE_IS_FREE");
+    } else {
+        let waiting = household
+            .required_places
+            .iter()
+            .filter(|p| hanging(case, **p).is_none());
+        let waiting = waiting
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+            .join("|");
+        checks.need(false, "S30", "REQUIRED_PLACE", waiting, place);
+    }
+    let postings = case.notice.iter().flat_map(|notice| &notice.postings);
+    let removed = postings
+        .filter(|p| p.place == place)
+        .filter_map(|p| p.removed)
+        .max();
+    let from = removed.map_or(case.reached, |removed| removed.max(case.reached));
+    checks.day("S31", "POSTED_ON", posted, from, today);
+}
+
+/// A notice came down before its time. One that has had its time is closed, not removed.
+pub fn removal(
+    checks: &mut Checks,
+    case: &Case,
+    (place, removed): (NoticePlaceId, NaiveDate),
+    today: NaiveDate,
+) {
+    let Some(posting) = hanging(case, place) else {
+        checks.yes(false, "S30", "NOTICE_HANGS_THERE");
+        return;
+    };
+    let last = case.notice_closable().and_then(|day| day.pred_opt());
+    let until = last.map_or(today, |last| last.min(today));
+    checks.day("S31", "REMOVED_EARLY_ON", removed, posting.posted, until);
+}
+
+/// T7: it hangs at every required place (S30) and has done so for seven full days (S31).
+pub fn hung_long_enough(
+    checks: &mut Checks,
+    case: &Case,
+    household: &HouseholdFacts,
+    today: NaiveDate,
+) {
+    for place in &household.required_places {
+        let met = hanging(case, *place).is_some();
+        checks.need(met, "S30", "NOTICE_AT_EVERY_PLACE", place, "");
+    }
+    let started = case.notice.as_ref().and_then(|notice| notice.clock_started);
+    match started.zip(case.notice_closable()) {
+        Some((started, closable)) if today < closable => {
+            let (needed, hung) = (case.template.notice_days, (today - started).num_days());
+            checks.wait("S31", "NOTICE_DAYS", needed, hung, closable);
+        }
+        found => checks.need(
+            found.is_some(),
+            "S31",
+            "NOTICE_DAYS",
+            case.template.notice_days,
+            0,
+        ),
+    }
+}
+
+/// T7: it was taken down on a day on which it might be.
+pub fn closing(checks: &mut Checks, case: &Case, removed: NaiveDate, today: NaiveDate) {
+    // Before the first possible day nothing about the removal matters yet.
+    if let Some(closable) = case.notice_closable().filter(|day| *day <= today) {
+        checks.day("S31", "REMOVED_ON", removed, closable, today);
+    }
+}
+
+/// Whether the notice hangs at every required place once it is posted at `place` (S30).
+pub fn hangs_everywhere(case: &Case, facts: &Facts, place: NoticePlaceId) -> bool {
+    let required = &facts.household.required_places;
+    !required.is_empty()
+        && required
+            .iter()
+            .all(|p| *p == place || hanging(case, *p).is_some())
+}
+
+fn hanging(case: &Case, place: NoticePlaceId) -> Option<&Posting> {
+    case.notice.as_ref()?.hanging(place)
+}

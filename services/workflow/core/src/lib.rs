@@ -1,0 +1,32 @@
+//! The rules of leads and cases, as functions from values to values.
+//!
+//! [`decide`] takes a case, a command and the facts, and answers with the event or with every unmet
+//! requirement at once. A [`Case`] is the fold of its events. [`moves`] says what is missing before
+//! anybody presses a button, with the same guards.
+
+#![deny(missing_docs)]
+
+mod case;
+mod command;
+mod decide;
+mod due;
+mod facts;
+mod guard;
+pub mod lead;
+mod moves;
+mod state;
+mod template;
+#[cfg(test)]
+mod tests;
+
+pub use case::{Case, Event, Noted, Notice, Posting, What};
+pub use command::{
+    Actor, Appraisal, Command, Declaration, DisqualificationGround, NaturalEnd, NotQualified,
+    Proxy, ProxyRelation, Visit,
+};
+pub use decide::{Decision, History, decide, declare};
+pub use due::{due, plus_working_days};
+pub use facts::{ComparisonFacts, Facts, HouseholdFacts, MeasureFacts, Needs};
+pub use moves::{NextMove, moves};
+pub use state::{CaseState, Move};
+pub use template::{TOWNSHIP2021, Template};

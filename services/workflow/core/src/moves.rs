@@ -1,0 +1,160 @@
+//! What can be done to a case next, and what is missing for it.
+
+use chrono::NaiveDate;
+use kernel::{Code, EliminationKind, NoticePlaceId, Requirement};
+use uuid::Uuid;
+
+use crate::{
+    case::Case,
+    command::{Actor, Appraisal, Command, DisqualificationGround, NaturalEnd, NotQualified, Visit},
+    facts::{Facts, Needs},
+    guard::{self, Checks},
+    state::Move,
+};
+
+/// A move of a case, and what is missing for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NextMove {
+    /// The move.
+    pub step: Move,
+    /// Transition of the state machine.
+    pub transition: &'static str,
+    /// Whether the actor's role and person may make it.
+    pub yours: bool,
+    /// What is missing in the case and the facts; empty when it is open now.
+    pub unmet: Vec<Requirement>,
+    /// What the command itself has to bring: needed, with nothing found.
+    pub to_give: Vec<Requirement>,
+}
+
+/// The moves that start from where the case stands, with everything that is missing.
+#[must_use]
+pub fn moves(case: &Case, facts: &Facts, actor: &Actor, today: NaiveDate) -> Vec<NextMove> {
+    starting_here(case)
+        .filter_map(|step| {
+            let blank = blank(step)?;
+            let [mut person, mut standing, mut given] = [(); 3].map(|()| Checks::default());
+            guard::person(&mut person, case, step, actor);
+            guard::standing(&mut standing, case, &blank, facts, today);
+            guard::given(&mut given, case, &blank, facts, today);
+            let mut to_give = given.unmet();
+            for requirement in &mut to_give {
+                requirement.found.clear();
+            }
+            Some(NextMove {
+                step,
+                transition: step.transition(case.state),
+                yours: person.unmet().is_empty(),
+                unmet: standing.unmet(),
+                to_give,
+            })
+        })
+        .collect()
+}
+
+/// Facts that [`moves`] looks at where the case stands.
+pub(crate) fn starting_here(case: &Case) -> impl Iterator<Item = Move> {
+    let starts_here = |step: &Move| case.template.from(*step).contains(&case.state);
+    Move::ALL.iter().copied().filter(starts_here)
+}
+
+impl Case {
+    /// Whose facts [`moves`] looks at where the case stands.
+    #[must_use]
+    pub fn needs(&self) -> Needs {
+        starting_here(self)
+            .map(Needs::of)
+            .fold(Needs::default(), Needs::or)
+    }
+}
+
+/// The command as somebody would send it who has filled in nothing. `None` for a declaration, which
+/// is no move of a case.
+fn blank(step: Move) -> Option<Command> {
+    // Before every day on which anything happened.
+    let never = NaiveDate::MIN;
+    let (evidence, reason) = (String::new(), String::new());
+    Some(match step {
+        Move::Declare => return None,
+        Move::Authorise => Command::Authorise {
+            text_version: String::new(),
+            evidence,
+        },
+        Move::Verify => Command::Verify(Visit {
+            visited: never,
+            ..Visit::default()
+        }),
+        Move::FindNotQualified => Command::FindNotQualified {
+            reason: NotQualified::Other,
+            farmer_informed: None,
+        },
+        Move::ListForWarning => Command::ListForWarning,
+        // Carried, so that what a vote for it needs is asked.
+        Move::Appraise => Command::Appraise(Appraisal {
+            held: never,
+            votes_for: 1,
+            ..Appraisal::default()
+        }),
+        Move::PostNotice => Command::PostNotice {
+            place: NoticePlaceId(Uuid::nil()),
+            posted: never,
+            evidence,
+        },
+        Move::RemoveNotice => Command::RemoveNotice {
+            place: NoticePlaceId(Uuid::nil()),
+            removed: never,
+        },
+        Move::CloseNotice => Command::CloseNotice {
+            removed: never,
+            evidence,
+        },
+        Move::SubmitVillageReport => Command::SubmitVillageReport { evidence },
+        Move::ReviewByTownship => Command::ReviewByTownship {
+            regular: false,
+            complete: false,
+            opinion: String::new(),
+            evidence,
+        },
+        Move::ConfirmComparison => Command::ConfirmComparison,
+        Move::Disqualify => Command::Disqualify {
+            ground: DisqualificationGround::FalseInformation,
+            reason,
+            household_informed: None,
+            evidence,
+        },
+        Move::Approve => Command::Approve {
+            decision_number: String::new(),
+        },
+        Move::Enrol => Command::Enrol {
+            national_number: None,
+        },
+        Move::StartAssistance => Command::StartAssistance,
+        Move::Track => Command::Track,
+        Move::ResumeAssistance => Command::ResumeAssistance,
+        Move::ProposeElimination => Command::ProposeElimination {
+            kind: EliminationKind::ByAssistance,
+        },
+        Move::ReturnToAssistance => Command::ReturnToAssistance {
+            reason,
+            next_review: never,
+        },
+        Move::File => Command::File {
+            document_number: String::new(),
+            evidence,
+        },
+        Move::Eliminate => Command::Eliminate {
+            filing_number: String::new(),
+            contact_given: false,
+        },
+        Move::FlagEmergency => Command::FlagEmergency {
+            event_reference: String::new(),
+        },
+        Move::CloseNatural => Command::CloseNatural {
+            reason: NaturalEnd::Died,
+            evidence,
+        },
+        Move::Withdraw => Command::Withdraw {
+            statement: String::new(),
+        },
+    })
+}

@@ -1,0 +1,180 @@
+//! States of a case and of a lead, and the names of the moves between them.
+
+kernel::codes! {
+    /// State of a case (`state-machine` 7.2).
+    CaseState {
+        /// 申报
+        Declared = "DECLARED",
+        /// 承诺授权
+        Authorised = "AUTHORISED",
+        /// 入户核实
+        Verified = "VERIFIED",
+        /// Not a subject: after the visit or the vote.
+        NotQualified = "NOT_QUALIFIED",
+        /// 预警名单
+        WarningListed = "WARNING_LISTED",
+        /// 民主评议
+        Appraised = "APPRAISED",
+        /// 公示
+        OnNotice = "ON_NOTICE",
+        /// The notice hung long enough.
+        NoticeClosed = "NOTICE_CLOSED",
+        /// 乡镇审核
+        TownshipReviewed = "TOWNSHIP_REVIEWED",
+        /// 数据比对
+        Compared = "COMPARED",
+        /// 取消资格
+        Disqualified = "DISQUALIFIED",
+        /// 县级审定, where the template has it.
+        Approved = "APPROVED",
+        /// 纳入监测
+        Enrolled = "ENROLLED",
+        /// 帮扶中
+        UnderAssistance = "UNDER_ASSISTANCE",
+        /// 持续跟踪
+        SustainedTracking = "SUSTAINED_TRACKING",
+        /// 拟消除
+        EliminationProposed = "ELIMINATION_PROPOSED",
+        /// The elimination's visit is made.
+        ElimVerified = "ELIM_VERIFIED",
+        /// The elimination's appraisal is held.
+        ElimAppraised = "ELIM_APPRAISED",
+        /// The elimination's notice hangs.
+        ElimOnNotice = "ELIM_ON_NOTICE",
+        /// The elimination's notice hung long enough.
+        ElimNoticeClosed = "ELIM_NOTICE_CLOSED",
+        /// 乡镇行文备案
+        Filed = "FILED",
+        /// 风险消除
+        RiskEliminated = "RISK_ELIMINATED",
+        /// The whole household died, moved or was merged.
+        ClosedNatural = "CLOSED_NATURAL",
+        /// The farmer withdrew.
+        Withdrawn = "WITHDRAWN",
+    }
+}
+
+impl CaseState {
+    /// Whether nothing more can happen to the case.
+    #[must_use]
+    pub const fn is_final(self) -> bool {
+        matches!(
+            self,
+            Self::NotQualified
+                | Self::Disqualified
+                | Self::RiskEliminated
+                | Self::ClosedNatural
+                | Self::Withdrawn
+        )
+    }
+
+    /// Whether the case is on its way to the end of the risk (T14 to T17).
+    #[must_use]
+    pub const fn is_eliminating(self) -> bool {
+        matches!(
+            self,
+            Self::EliminationProposed
+                | Self::ElimVerified
+                | Self::ElimAppraised
+                | Self::ElimOnNotice
+                | Self::ElimNoticeClosed
+                | Self::Filed
+        )
+    }
+}
+
+kernel::codes! {
+    /// What can be done to a case. The name of the command and of its event.
+    Move {
+        /// T1, and T18 after a relapse.
+        Declare = "DECLARE",
+        /// T2.
+        Authorise = "AUTHORISE",
+        /// T3, and T15's visit.
+        Verify = "VERIFY",
+        /// T3x.
+        FindNotQualified = "FIND_NOT_QUALIFIED",
+        /// T4, by freezing the village's warning list.
+        ListForWarning = "LIST_FOR_WARNING",
+        /// T5 and T5x, and T15's appraisal.
+        Appraise = "APPRAISE",
+        /// T6, a place at a time, and T15's notice.
+        PostNotice = "POST_NOTICE",
+        /// A notice came down.
+        RemoveNotice = "REMOVE_NOTICE",
+        /// T7, and T15's closing.
+        CloseNotice = "CLOSE_NOTICE",
+        /// S32.
+        SubmitVillageReport = "SUBMIT_VILLAGE_REPORT",
+        /// T8.
+        ReviewByTownship = "REVIEW_BY_TOWNSHIP",
+        /// T9.
+        ConfirmComparison = "CONFIRM_COMPARISON",
+        /// T9x.
+        Disqualify = "DISQUALIFY",
+        /// T10.
+        Approve = "APPROVE",
+        /// T11.
+        Enrol = "ENROL",
+        /// T12.
+        StartAssistance = "START_ASSISTANCE",
+        /// T13.
+        Track = "TRACK",
+        /// T13b.
+        ResumeAssistance = "RESUME_ASSISTANCE",
+        /// T14.
+        ProposeElimination = "PROPOSE_ELIMINATION",
+        /// T15u.
+        ReturnToAssistance = "RETURN_TO_ASSISTANCE",
+        /// T16.
+        File = "FILE",
+        /// T17.
+        Eliminate = "ELIMINATE",
+        /// T12e.
+        FlagEmergency = "FLAG_EMERGENCY",
+        /// T19.
+        CloseNatural = "CLOSE_NATURAL",
+        /// T20.
+        Withdraw = "WITHDRAW",
+    }
+}
+
+impl Move {
+    /// Transition of the state machine that the move is in a state.
+    #[must_use]
+    pub const fn transition(self, from: CaseState) -> &'static str {
+        if from.is_eliminating() && !matches!(self, Self::File | Self::Eliminate) {
+            return match self {
+                Self::ReturnToAssistance => "T15u",
+                Self::CloseNatural => "T19",
+                Self::Withdraw => "T20",
+                _ => "T15",
+            };
+        }
+        match self {
+            Self::Declare => "T1",
+            Self::Authorise => "T2",
+            Self::Verify => "T3",
+            Self::FindNotQualified => "T3x",
+            Self::ListForWarning => "T4",
+            Self::Appraise => "T5",
+            Self::PostNotice | Self::RemoveNotice => "T6",
+            Self::CloseNotice => "T7",
+            Self::SubmitVillageReport | Self::ReviewByTownship => "T8",
+            Self::ConfirmComparison => "T9",
+            Self::Disqualify => "T9x",
+            Self::Approve => "T10",
+            Self::Enrol => "T11",
+            Self::StartAssistance => "T12",
+            Self::FlagEmergency => "T12e",
+            Self::Track => "T13",
+            Self::ResumeAssistance => "T13b",
+            Self::ProposeElimination => "T14",
+            Self::ReturnToAssistance => "T15u",
+            Self::File => "T16",
+            Self::Eliminate => "T17",
+            Self::CloseNatural => "T19",
+            Self::Withdraw => "T20",
+        }
+    }
+}

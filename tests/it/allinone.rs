@@ -1,0 +1,294 @@
+//! The binary itself on its embedded default: killed, started twice, stopped.
+
+use std::{
+    fs,
+    io::Read,
+    net::TcpListener,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use serde_json::{Value, json};
+
+/// A debug build with four embedded databases starts in seconds; a busy machine is given its time.
+const START: Duration = Duration::from_secs(120);
+
+/// The binary beside the test's own: target/<profile>/backstop.
+fn binary() -> PathBuf {
+    let test = std::env::current_exe().expect("a path");
+    let profile = test.parent().and_then(Path::parent).expect("a folder");
+    let binary = profile.join("backstop");
+    // `cargo test --workspace` has built it; `cargo test -p tests` alone has not.
+    if !binary.exists() {
+        let built = Command::new(env!("CARGO"))
+            .args(["build", "-p", "backstop"])
+            .status();
+        assert!(built.expect("cargo runs").success());
+    }
+    binary
+}
+
+pub fn backstop(folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(binary());
+    command
+        .args(arguments)
+        .env("BACKSTOP_DATA_DIR", folder)
+        .env("BACKSTOP_LISTEN", "127.0.0.1:0")
+        .env_remove("DATABASE_URL")
+        .env_remove("REDIS_URL")
+        .stdin(Stdio::null());
+    command
+}
+
+/// A running `backstop up`. Killed when a test fails.
+struct Up {
+    child: Child,
+    folder: PathBuf,
+}
+
+impl Up {
+    async fn start(folder: &Path) -> Self {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        // A killed process leaves its announcement: wait for the new one.
+        let _ = fs::remove_file(folder.join("run.json"));
+        let mut child = backstop(folder, &["up"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("started");
+        let began = Instant::now();
+        while !folder.join("run.json").exists() {
+            if let Some(status) = child.try_wait().expect("asked") {
+                let mut text = String::new();
+                let _ = child
+                    .stderr
+                    .take()
+                    .expect("piped")
+                    .read_to_string(&mut text);
+                panic!("up ended with {status}: {text}");
+            }
+            assert!(began.elapsed() < START, "up does not start");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        Self {
+            child,
+            folder: folder.to_owned(),
+        }
+    }
+
+    fn http(&self) -> String {
+        let text = fs::read(self.folder.join("run.json")).expect("announced");
+        let run: Value = serde_json::from_slice(&text).expect("JSON");
+        format!("http://{}", run["http"].as_str().expect("an address"))
+    }
+
+    fn kill(mut self) {
+        self.child.kill().expect("SIGKILL");
+        self.child.wait().expect("ended");
+    }
+
+    /// Ctrl-C; returns how long it took.
+    async fn interrupt(&mut self) -> (Duration, i32) {
+        let pid = self.child.id().to_string();
+        let sent = Command::new("kill")
+            .args(["-INT", &pid])
+            .status()
+            .expect("kill runs");
+        assert!(sent.success());
+        let began = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().expect("asked") {
+                return (began.elapsed(), status.code().unwrap_or(-1));
+            }
+            assert!(
+                began.elapsed() < Duration::from_secs(20),
+                "up does not stop"
+            );
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+}
+
+impl Drop for Up {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn token(folder: &Path) -> String {
+    let output = backstop(
+        folder,
+        &[
+            "token",
+            "--role",
+            "COUNTY_OFFICER",
+            "--division",
+            "999999000000",
+        ],
+    )
+    .output()
+    .expect("runs");
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    String::from_utf8(output.stdout)
+        .expect("text")
+        .trim()
+        .to_owned()
+}
+
+pub async fn graphql(
+    http: &str,
+    token: &str,
+    document: &str,
+    variables: Value,
+) -> reqwest::Result<Value> {
+    reqwest::Client::new()
+        .post(format!("{http}/graphql"))
+        .bearer_auth(token)
+        .timeout(Duration::from_secs(10))
+        .json(&json!({ "query": document, "variables": variables }))
+        .send()
+        .await?
+        .json()
+        .await
+}
+
+const PUT_DIVISION: &str = "mutation($input: PutDivisionInput!) { putDivision(input: $input) { \
+                            division { code } violations { field code } } }";
+
+/// A township; three digits make a thousand.
+fn township(number: usize) -> Value {
+    json!({ "input": {
+        "requestId": format!("00000000-0000-7000-8000-{number:012}"),
+        "code": format!("999999{number:03}000"), "name": format!("乡镇{number}"),
+        "level": "TOWNSHIP", "validFrom": "2020-01-01",
+    } })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_acknowledged_mutation_survives_sigkill() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let up = Up::start(folder.path()).await;
+    let (http, token) = (up.http(), token(folder.path()));
+    // Four clients write until the process dies under them.
+    let (sender, mut acknowledged) = tokio::sync::mpsc::unbounded_channel();
+    let mut clients = tokio::task::JoinSet::new();
+    for client in 0..4 {
+        let (http, token, sender) = (http.clone(), token.clone(), sender.clone());
+        clients.spawn(async move {
+            for number in (1 + client..999).step_by(4) {
+                let Ok(answer) = graphql(&http, &token, PUT_DIVISION, township(number)).await
+                else {
+                    return;
+                };
+                assert!(answer["errors"].is_null(), "{answer:#}");
+                let code = answer["data"]["putDivision"]["division"]["code"].as_str();
+                sender
+                    .send(code.expect("a code").to_owned())
+                    .expect("somebody counts");
+            }
+        });
+    }
+    drop(sender);
+    let mut codes = Vec::new();
+    while codes.len() < 40 {
+        codes.push(acknowledged.recv().await.expect("mutations go on"));
+    }
+    up.kill();
+    while let Some(code) = acknowledged.recv().await {
+        codes.push(code);
+    }
+    clients.join_all().await;
+
+    let mut up = Up::start(folder.path()).await;
+    let mut there = Vec::new();
+    let mut after = Value::Null;
+    loop {
+        let query = "query($after: String) { divisions(first: 100, after: $after) { \
+                     nodes { code } pageInfo { hasNextPage endCursor } } }";
+        let answer = graphql(&up.http(), &token, query, json!({ "after": after })).await;
+        let page = answer.expect("an answer")["data"]["divisions"].clone();
+        for node in page["nodes"].as_array().expect("nodes") {
+            there.push(node["code"].as_str().expect("a code").to_owned());
+        }
+        if page["pageInfo"]["hasNextPage"] != true {
+            break;
+        }
+        after = page["pageInfo"]["endCursor"].clone();
+    }
+    let lost: Vec<&String> = codes.iter().filter(|code| !there.contains(code)).collect();
+    assert!(
+        lost.is_empty(),
+        "{} of {} acknowledged mutations are lost: {lost:?}",
+        lost.len(),
+        codes.len()
+    );
+
+    let verified = backstop(folder.path(), &["verify"]).output().expect("runs");
+    assert!(
+        verified.status.success(),
+        "{}",
+        String::from_utf8_lossy(&verified.stdout)
+    );
+    let (took, code) = up.interrupt().await;
+    assert!(took < Duration::from_secs(10), "Ctrl-C took {took:?}");
+    assert_eq!(code, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_up_and_a_busy_port_are_refused_in_one_line() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut up = Up::start(folder.path()).await;
+    let second = backstop(folder.path(), &["up"]).output().expect("runs");
+    refused(&second, "another backstop");
+
+    let other = tempfile::tempdir().expect("a folder");
+    let port = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = port.local_addr().expect("an address").to_string();
+    let busy = backstop(other.path(), &["up"])
+        .env("BACKSTOP_LISTEN", &address)
+        .output()
+        .expect("runs");
+    refused(&busy, &format!("cannot listen on {address}"));
+
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    refused(
+        &backstop(file.path(), &["up"]).output().expect("runs"),
+        "cannot use the data folder",
+    );
+
+    let clock = backstop(folder.path(), &["clock", "advance", "8d"])
+        .output()
+        .expect("runs");
+    refused(
+        &clock,
+        "only the clock of `backstop up --demo` can be moved",
+    );
+    let (took, _) = up.interrupt().await;
+    assert!(took < Duration::from_secs(10), "Ctrl-C took {took:?}");
+
+    refused(
+        &backstop(folder.path(), &["clock", "show"])
+            .output()
+            .expect("runs"),
+        "nothing runs",
+    );
+    let alone = backstop(folder.path(), &["verify"]).output().expect("runs");
+    assert!(
+        alone.status.success(),
+        "{}",
+        String::from_utf8_lossy(&alone.stdout)
+    );
+}
+
+fn refused(output: &std::process::Output, reason: &str) {
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success(), "it was not refused");
+    assert!(text.contains(reason), "{text}");
+    assert_eq!(text.trim().lines().count(), 1, "{text}");
+}

@@ -1,0 +1,5 @@
+//! One test binary: user stories through GraphQL, the launcher, and the rules of the tree.
+
+mod allinone;
+mod e2e;
+mod tidy;
