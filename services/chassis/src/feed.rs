@@ -99,6 +99,7 @@ pub(crate) async fn append(tx: &mut Tx, items: Vec<Item>) -> Result<i64, Error> 
             kind: &item.kind,
             subject: item.subject,
             division: item.division.as_str(),
+            department: item.department.as_ref().map(|d| d.as_str()),
             recorded_at,
             payload_mac: &mac,
         };

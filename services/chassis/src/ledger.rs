@@ -42,6 +42,8 @@ pub struct Leaf<'a> {
     pub subject: Uuid,
     /// Where it lies.
     pub division: &'a str,
+    /// Department that it belongs to: decides who sees it, as the division does.
+    pub department: Option<&'a str>,
     /// When it was recorded, to the microsecond.
     pub recorded_at: DateTime<Utc>,
     /// Keyed hash of the payload.
@@ -61,6 +63,7 @@ impl Leaf<'_> {
         put(self.kind.as_bytes());
         put(self.subject.as_bytes());
         put(self.division.as_bytes());
+        put(self.department.unwrap_or_default().as_bytes());
         put(&self.recorded_at.timestamp_micros().to_be_bytes());
         put(self.payload_mac);
         bytes
@@ -132,7 +135,8 @@ pub async fn verify(
         .await?;
     let (head, roots): (i64, Vec<Vec<u8>>) = (row.try_get(0)?, row.try_get(1)?);
     let select = format!(
-        "select position, kind, subject, division_code, recorded_at, payload, payload_mac, root \
+        "select position, kind, subject, division_code, recorded_at, payload, payload_mac, root, \
+         department \
          from {schema}.feed where position <= $1 order by position"
     );
     let mut rows = sqlx::query(AssertSqlSafe(select))
@@ -162,6 +166,7 @@ pub async fn verify(
             kind: row.try_get(1)?,
             subject: row.try_get(2)?,
             division: row.try_get(3)?,
+            department: row.try_get(8)?,
             recorded_at: row.try_get(4)?,
             payload_mac: mac,
         };

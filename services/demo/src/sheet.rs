@@ -12,7 +12,7 @@ use households_core::{
     income::IncomeGroup,
     sheet::{self, HEADERS, INCOME, IncomeColumn},
 };
-use kernel::{Code, Origin, Sex};
+use kernel::{Origin, Sex};
 use rust_xlsxwriter::Workbook;
 
 use crate::{Household, Person, Year};
@@ -175,12 +175,11 @@ enum Out {
 impl Sheet {
     /// Begins a sheet with its headers.
     pub fn create(path: &Path, form: Form) -> anyhow::Result<Self> {
-        let mut csv =
-            |encoding| anyhow::Ok(Out::Csv(BufWriter::new(File::create(path)?), encoding));
+        let csv = |encoding| anyhow::Ok(Out::Csv(BufWriter::new(File::create(path)?), encoding));
         let out = match form {
             Form::Xlsx => {
                 let mut workbook = Box::new(Workbook::new());
-                let worksheet = workbook.add_worksheet_with_constant_memory();
+                let worksheet = workbook.add_worksheet_with_constant_memory()?;
                 worksheet.set_name(sheet::SHEET_NAME)?;
                 worksheet.write_string(0, 0, "防止返贫监测对象信息采集表(演示数据)")?;
                 worksheet.write_string(1, 0, "证件号码均以999999开头,不对应任何真实人员")?;

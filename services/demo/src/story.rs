@@ -1,7 +1,7 @@
 //! The household of the walkthrough: five people, an income of 80 400 yuan, and an illness that
 //! took 50 000 (golden scenario 1: net 16 080 a head is above the line of 8 700, 6 080 is not).
 
-use chrono::{Days, Months, NaiveDate};
+use chrono::{Datelike, Days, NaiveDate};
 use kernel::{Code, DivisionCode, ItemKind, LabourCapacity, Origin, RiskType};
 
 use crate::{
@@ -40,8 +40,10 @@ pub struct StoryFile {
 
 /// Where the household lives: it has a concentration of more than 20 households (S30).
 const VILLAGE: &str = "999999001001";
-/// Runs whose numbers do not meet: 49 serials of 365 days of birth.
-const RUNS: u32 = 49 * 365;
+/// Days of birth of a member, one a run, before the next serials are used.
+const BIRTHDAYS: u32 = 364;
+/// Runs whose numbers do not meet: 49 serials of each sex on each day.
+const RUNS: u32 = 49 * BIRTHDAYS;
 
 impl Story {
     /// The story of run number `run`, told on the day `as_of`.
@@ -75,13 +77,12 @@ impl Story {
 
 fn household(run: u32, as_of: NaiveDate) -> anyhow::Result<Household> {
     let division: DivisionCode = VILLAGE.parse()?;
-    // Each run has its own day of birth, and after a year of days its own serials.
-    let person = |name: &str, relation, age: u32, male: bool, labour, health, schooling| {
-        let birthday = as_of
-            .checked_sub_months(Months::new(age * 12))
-            .unwrap_or(as_of);
-        let born = birthday - Days::new(u64::from(run % 365) % 364 + 1);
-        let serial = STORY_SERIAL + 2 * (run / 365) + u32::from(male);
+    // From the beginning of a year on, not back from `as_of`: two runs on different days must not
+    // meet on one day of birth.
+    let person = |name: &str, relation, age: i32, male: bool, labour, health, schooling| {
+        let year = NaiveDate::from_ymd_opt(as_of.year() - age, 1, 1).unwrap_or(as_of);
+        let born = year + Days::new(u64::from(run % BIRTHDAYS));
+        let serial = STORY_SERIAL + 2 * (run / BIRTHDAYS) + u32::from(male);
         Person {
             name: name.to_owned(),
             id_number: id_number(born, serial),

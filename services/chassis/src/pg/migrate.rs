@@ -49,7 +49,15 @@ async fn migrate_locked(
              end if;
          end $$;"
     );
-    connection.execute(AssertSqlSafe(prepare)).await?;
+    // Roles belong to the whole server and the lock to one database: a migration of another
+    // database may create the role in the same moment. Then it is there the next time.
+    let mut tries = 0;
+    while let Err(error) = connection.execute(AssertSqlSafe(prepare.as_str())).await {
+        tries += 1;
+        if tries == ROLE_TRIES || !is_duplicate(&error) {
+            return Err(error.into());
+        }
+    }
     let spine = include_str!("spine.sql").replace("{schema}", schema);
     connection.execute(AssertSqlSafe(spine)).await?;
     let own = Migrator {
@@ -72,4 +80,17 @@ async fn migrate_locked(
     );
     connection.execute(AssertSqlSafe(grants)).await?;
     Ok(())
+}
+
+/// Every lost race means that somebody else's creation has been committed: one more try is enough
+/// for the role and one for its membership; the rest is margin.
+const ROLE_TRIES: u32 = 5;
+
+/// unique_violation, duplicate_object, and the internal error of two grants at once.
+fn is_duplicate(error: &sqlx::Error) -> bool {
+    let code = match error {
+        sqlx::Error::Database(error) => error.code(),
+        _ => None,
+    };
+    matches!(code.as_deref(), Some("23505" | "42710" | "XX000"))
 }

@@ -75,6 +75,10 @@ async fn a_bent_ledger_is_found_and_the_first_wrong_row_is_named() {
             "delete from spine.feed where position > 4",
             Fault::Tail { head: 6, found: 4 },
         ),
+        (
+            "update spine.feed set department = 'x' where position = 3",
+            Fault::Changed { position: 3 },
+        ),
         ("delete from spine.feed", Fault::Tail { head: 6, found: 0 }),
         (
             "delete from spine.feed where position > 4; update spine.feed_head set position = 4",
