@@ -1,1 +1,105 @@
+//! The registry of divisions, households and persons: the shell around `households-core`.
 
+pub mod access;
+pub mod consume;
+mod convert;
+mod file;
+mod import;
+mod rpc;
+mod seal;
+mod store;
+
+use chassis::{
+    auth::{Authenticator, ServiceIdentity},
+    config::{DatabaseConfig, ProcessConfig},
+    feed_server::FeedServer,
+    lifecycle::Runtime,
+    pg::{self, Database},
+    process, server, subscription,
+};
+use proto::{
+    feed::v1::feed_service_server::FeedServiceServer,
+    households::v1::households_service_server::HouseholdsServiceServer,
+};
+use serde::Deserialize;
+use sqlx::migrate::Migrator;
+use tokio::net::TcpListener;
+use tonic::service::Routes;
+
+pub use file::BYTES_MAX as IMPORT_BYTES_MAX;
+pub use rpc::Service;
+pub use seal::{SealConfig, Sealer};
+
+/// Schema and name of the service.
+pub const NAME: &str = "households";
+
+/// The service's own tables.
+pub static MIGRATOR: Migrator = sqlx::migrate!();
+
+/// What the service is configured with. Peers: `workflow`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// What every service has.
+    pub process: ProcessConfig,
+    /// Keys of what is encrypted.
+    pub seal: SealConfig,
+}
+
+/// Brings the schema to the program's version.
+pub async fn migrate(database: &DatabaseConfig) -> anyhow::Result<()> {
+    pg::migrate(&database.url, NAME, &MIGRATOR).await
+}
+
+/// Serves until the runtime stops.
+pub async fn run(config: Config, listener: TcpListener, runtime: Runtime) -> anyhow::Result<()> {
+    let sealer = Sealer::new(&config.seal)?;
+    let config = config.process;
+    let authenticator = Authenticator::new(&config.auth).await?;
+    let identity = ServiceIdentity::new(&config.auth.service_token_file, authenticator.clone());
+    let clock = runtime.clock.clone();
+    let database =
+        Database::connect(&config.database, NAME, config.ledger_key.clone(), clock).await?;
+
+    subscription::spawn(
+        &runtime,
+        database.clone(),
+        config.county,
+        config.peer("workflow")?,
+        identity,
+        consume::Cases,
+    );
+
+    let feed = FeedServer::new(
+        database.clone(),
+        runtime.lifecycle.clone(),
+        access::sees_feed,
+    );
+    let service = Service::new(database.clone(), sealer);
+    let routes = Routes::new(HouseholdsServiceServer::new(service))
+        .add_service(FeedServiceServer::new(feed));
+    server::serve(listener, routes, authenticator, database.clone(), &runtime).await?;
+    database.close().await;
+    Ok(())
+}
+
+/// The service as a process.
+#[derive(Debug)]
+pub struct Households;
+
+impl process::Service for Households {
+    const NAME: &'static str = NAME;
+    type Config = Config;
+
+    fn process(config: &Config) -> &ProcessConfig {
+        &config.process
+    }
+
+    async fn migrate(database: &DatabaseConfig) -> anyhow::Result<()> {
+        migrate(database).await
+    }
+
+    async fn run(config: Config, listener: TcpListener, runtime: Runtime) -> anyhow::Result<()> {
+        run(config, listener, runtime).await
+    }
+}

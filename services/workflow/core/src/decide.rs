@@ -85,7 +85,7 @@ pub fn decide(
 }
 
 /// Where an allowed command leads.
-fn next_state(case: &Case, command: &Command, facts: &Facts) -> CaseState {
+pub(crate) fn next_state(case: &Case, command: &Command, facts: &Facts) -> CaseState {
     use CaseState::*;
     let either = |identification, elimination| match case.state.is_eliminating() {
         true => elimination,

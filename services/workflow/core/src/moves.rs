@@ -7,9 +7,10 @@ use uuid::Uuid;
 use crate::{
     case::Case,
     command::{Actor, Appraisal, Command, DisqualificationGround, NaturalEnd, NotQualified, Visit},
+    decide::next_state,
     facts::{Facts, Needs},
     guard::{self, Checks},
-    state::Move,
+    state::{CaseState, Move},
 };
 
 /// A move of a case, and what is missing for it.
@@ -19,6 +20,8 @@ pub struct NextMove {
     pub step: Move,
     /// Transition of the state machine.
     pub transition: &'static str,
+    /// Where it leads.
+    pub to: CaseState,
     /// Whether the actor's role and person may make it.
     pub yours: bool,
     /// What is missing in the case and the facts; empty when it is open now.
@@ -44,6 +47,7 @@ pub fn moves(case: &Case, facts: &Facts, actor: &Actor, today: NaiveDate) -> Vec
             Some(NextMove {
                 step,
                 transition: step.transition(case.state),
+                to: leads_to(case, &blank, facts),
                 yours: person.unmet().is_empty(),
                 unmet: standing.unmet(),
                 to_give,
@@ -56,6 +60,15 @@ pub fn moves(case: &Case, facts: &Facts, actor: &Actor, today: NaiveDate) -> Vec
 pub(crate) fn starting_here(case: &Case) -> impl Iterator<Item = Move> {
     let starts_here = |step: &Move| case.template.from(*step).contains(&case.state);
     Move::ALL.iter().copied().filter(starts_here)
+}
+
+fn leads_to(case: &Case, blank: &Command, facts: &Facts) -> CaseState {
+    match blank {
+        // The last place leads on; the others only towards it.
+        Command::PostNotice { .. } if case.state.is_eliminating() => CaseState::ElimOnNotice,
+        Command::PostNotice { .. } => CaseState::OnNotice,
+        _ => next_state(case, blank, facts),
+    }
 }
 
 impl Case {

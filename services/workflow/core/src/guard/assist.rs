@@ -47,7 +47,7 @@ pub fn eliminable(
 ) {
     checks.yes(!facts.household.no_labour, "S43", "LABOUR");
     after_values(checks, &facts.household);
-    safe_and_above(checks, case, &facts.household, today);
+    stays_above(checks, case, &facts.household, today);
     checks.risks(
         "S39",
         "RISK_CLOSED",
@@ -77,14 +77,8 @@ fn held(checks: &mut Checks, case: &Case, today: NaiveDate) {
     }
 }
 
-/// T14 and T15: income was at or above the line long enough, and everything is safe (S39).
-pub fn safe_and_above(
-    checks: &mut Checks,
-    case: &Case,
-    household: &HouseholdFacts,
-    today: NaiveDate,
-) {
-    checks.yes(household.guarantees_safe, "S39", "GUARANTEES_SAFE");
+/// T14 and T15: income has been at or above the line long enough (S39).
+pub fn stays_above(checks: &mut Checks, case: &Case, household: &HouseholdFacts, today: NaiveDate) {
     let Some(line) = household.line else {
         checks.yes(false, "S06", "MONITORING_LINE");
         return;

@@ -194,7 +194,8 @@ pub fn standing(
         Command::Verify(_) => {
             identify::investigated(checks, case, household);
             if case.state.is_eliminating() {
-                assist::safe_and_above(checks, case, household, today);
+                checks.yes(household.guarantees_safe, "S39", "GUARANTEES_SAFE");
+                assist::stays_above(checks, case, household, today);
             }
         }
         Command::CloseNotice { .. } => notice::hung_long_enough(checks, case, household, today),

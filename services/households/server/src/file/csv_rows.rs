@@ -1,0 +1,129 @@
+//! Rows of a CSV file in UTF-8, with or without a mark, or in GB18030 (GBK).
+
+use std::{
+    borrow::Cow,
+    fs::File,
+    io::{BufReader, Read, Seek, SeekFrom},
+};
+
+use csv::ByteRecord;
+use encoding_rs::GB18030;
+use households_core::sheet::{COLUMNS_MAX, Cell};
+
+use super::{Step, Unusable, Visit};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Encoding {
+    Utf8,
+    Gb18030,
+}
+
+const BLOCK_BYTES: usize = 64 * 1024;
+
+pub(super) fn rows(mut file: &File, visit: &mut Visit<'_>) -> Result<(), Unusable> {
+    let broken = |_| Unusable::Malformed;
+    let encoding = detect(file).map_err(broken)?;
+    file.seek(SeekFrom::Start(0)).map_err(broken)?;
+    // In GB18030 the bytes of comma, quote and line end are never part of a longer character, so
+    // records can be split before they are decoded.
+    let mut reader = csv::ReaderBuilder::new()
+        .has_headers(false)
+        .flexible(true)
+        .from_reader(BufReader::with_capacity(BLOCK_BYTES, file));
+    let mut record = ByteRecord::new();
+    while reader
+        .read_byte_record(&mut record)
+        .map_err(|_| Unusable::Malformed)?
+    {
+        let line = record.position().map_or(0, csv::Position::line);
+        let texts: Vec<Option<Cow<'_, str>>> = record
+            .iter()
+            .take(COLUMNS_MAX)
+            .map(|field| decode(field, encoding))
+            .collect();
+        let cells: Vec<Cell<'_>> = texts.iter().map(cell).collect();
+        match visit("", u32::try_from(line).unwrap_or(u32::MAX), &cells) {
+            Step::Next => {}
+            Step::NextSheet | Step::Stop => break,
+        }
+    }
+    Ok(())
+}
+
+fn cell<'a>(text: &'a Option<Cow<'_, str>>) -> Cell<'a> {
+    match text {
+        None => Cell::Unreadable,
+        Some(text) if text.is_empty() => Cell::Empty,
+        Some(text) => Cell::Text(text.trim_start_matches('\u{feff}')),
+    }
+}
+
+fn decode(field: &[u8], encoding: Encoding) -> Option<Cow<'_, str>> {
+    if encoding == Encoding::Utf8 || field.is_ascii() {
+        return std::str::from_utf8(field).ok().map(Cow::Borrowed);
+    }
+    let (text, bad) = GB18030.decode_without_bom_handling(field);
+    (!bad).then_some(text)
+}
+
+/// UTF-8 when all of the file is, else GB18030: real text in that is hardly ever valid UTF-8.
+fn detect(mut file: &File) -> std::io::Result<Encoding> {
+    file.seek(SeekFrom::Start(0))?;
+    let mut block = vec![0; BLOCK_BYTES];
+    // Bytes of a character that a block cut off.
+    let mut kept = 0;
+    loop {
+        let read = file.read(&mut block[kept..])?;
+        let filled = kept + read;
+        match std::str::from_utf8(&block[..filled]) {
+            Ok(_) => kept = 0,
+            // Nothing wrong but that the end is missing, and there is more to come.
+            Err(error) if error.error_len().is_none() && read > 0 => {
+                let valid = error.valid_up_to();
+                block.copy_within(valid..filled, 0);
+                kept = filled - valid;
+            }
+            Err(_) => return Ok(Encoding::Gb18030),
+        }
+        if read == 0 {
+            return Ok(Encoding::Utf8);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn encoding_of(bytes: &[u8]) -> Encoding {
+        let mut file = tempfile::tempfile().expect("a file");
+        file.write_all(bytes).expect("written");
+        detect(&file).expect("read")
+    }
+
+    #[test]
+    fn encodings_are_told_apart_across_blocks() {
+        let long = "户编号,姓名,测".repeat(20_000);
+        assert_eq!(encoding_of(long.as_bytes()), Encoding::Utf8);
+        assert_eq!(encoding_of(format!("\u{feff}{long}").as_bytes()), Encoding::Utf8);
+        let (gbk, _, _) = GB18030.encode(&long);
+        assert_eq!(encoding_of(&gbk), Encoding::Gb18030);
+        let cut = &long.as_bytes()[..long.len() - 1];
+        assert_eq!(encoding_of(cut), Encoding::Gb18030);
+        assert_eq!(encoding_of(b""), Encoding::Utf8);
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_to_an_end(bytes: Vec<u8>) {
+            let mut file = tempfile::tempfile().expect("a file");
+            file.write_all(&bytes).expect("written");
+            let mut seen = 0;
+            let _ = rows(&file, &mut |_, _, cells| { seen += cells.len(); Step::Next });
+        }
+    }
+}
