@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use kernel::{Department, DivisionCode};
-use sqlx::{AssertSqlSafe, Row, postgres::PgRow};
+use sqlx::{AssertSqlSafe, PgConnection, Row, postgres::PgRow};
 use uuid::Uuid;
 
 use crate::{
@@ -90,6 +90,7 @@ pub(crate) async fn append(tx: &mut Tx, items: Vec<Item>) -> Result<i64, Error> 
     let mut position: i64 = row.try_get(0)?;
     let mut frontier = frontier_of(position, row.try_get(1)?)?;
 
+    let traceparent = telemetry::traceparent().unwrap_or_default();
     let mut rows = Rows::default();
     for item in items {
         position += 1;
@@ -100,6 +101,7 @@ pub(crate) async fn append(tx: &mut Tx, items: Vec<Item>) -> Result<i64, Error> 
             subject: item.subject,
             division: item.division.as_str(),
             department: item.department.as_ref().map(|d| d.as_str()),
+            traceparent: &traceparent,
             recorded_at,
             payload_mac: &mac,
         };
@@ -125,7 +127,7 @@ pub(crate) async fn append(tx: &mut Tx, items: Vec<Item>) -> Result<i64, Error> 
         .bind(rows.payloads)
         .bind(rows.macs)
         .bind(rows.roots)
-        .bind(telemetry::traceparent().unwrap_or_default())
+        .bind(traceparent)
         .bind(recorded_at)
         .execute(&mut **tx)
         .await?;
@@ -174,11 +176,23 @@ impl Rows {
 /// The database does not answer.
 pub async fn by_subject(tx: &mut Tx, subject: Uuid) -> Result<Vec<Stored>, Error> {
     let schema = tx.database().schema();
+    of_subject(&mut *tx, schema, subject).await
+}
+
+/// The same on any connection, for checks that run beside the service.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn of_subject(
+    connection: &mut PgConnection,
+    schema: &'static str,
+    subject: Uuid,
+) -> Result<Vec<Stored>, Error> {
     let select =
         format!("select {COLUMNS} from {schema}.feed where subject = $1 order by position");
     let rows = sqlx::query(AssertSqlSafe(select))
         .bind(subject)
-        .fetch_all(&mut **tx)
+        .fetch_all(connection)
         .await?;
     rows.iter().map(Stored::read).collect()
 }

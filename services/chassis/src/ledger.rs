@@ -44,6 +44,8 @@ pub struct Leaf<'a> {
     pub division: &'a str,
     /// Department that it belongs to: decides who sees it, as the division does.
     pub department: Option<&'a str>,
+    /// W3C trace context of the change: leads from the record to what else was done with it.
+    pub traceparent: &'a str,
     /// When it was recorded, to the microsecond.
     pub recorded_at: DateTime<Utc>,
     /// Keyed hash of the payload.
@@ -64,6 +66,7 @@ impl Leaf<'_> {
         put(self.subject.as_bytes());
         put(self.division.as_bytes());
         put(self.department.unwrap_or_default().as_bytes());
+        put(self.traceparent.as_bytes());
         put(&self.recorded_at.timestamp_micros().to_be_bytes());
         put(self.payload_mac);
         bytes
@@ -91,7 +94,7 @@ pub enum Fault {
         /// The position.
         position: i64,
     },
-    /// The log ends before its head: the tail was deleted.
+    /// The log does not end at its head: the tail was deleted, or rows were put behind it.
     #[error("the head says {head} rows, {found} are there")]
     Tail {
         /// Rows by the head.
@@ -129,20 +132,16 @@ pub async fn verify(
     key: &SecretKey,
     mut progress: impl FnMut(i64, i64),
 ) -> Result<Report, Error> {
-    let head = format!("select position, frontier from {schema}.feed_head");
-    let row = sqlx::query(AssertSqlSafe(head))
-        .fetch_one(&mut *connection)
-        .await?;
-    let (head, roots): (i64, Vec<Vec<u8>>) = (row.try_get(0)?, row.try_get(1)?);
+    let (head, roots) = read_head(connection, schema).await?;
+    let recorded = frontier_of(head, roots).ok();
     let select = format!(
         "select position, kind, subject, division_code, recorded_at, payload, payload_mac, root, \
-         department \
-         from {schema}.feed where position <= $1 order by position"
+         department, traceparent \
+         from {schema}.feed order by position"
     );
-    let mut rows = sqlx::query(AssertSqlSafe(select))
-        .bind(head)
-        .fetch(connection);
+    let mut rows = sqlx::query(AssertSqlSafe(select)).fetch(&mut *connection);
     let mut frontier = Frontier::default();
+    let mut at_head = (head == 0).then(|| frontier.clone());
     let mut done = 0;
     let failed = |rows, fault| {
         Ok(Report {
@@ -167,6 +166,7 @@ pub async fn verify(
             subject: row.try_get(2)?,
             division: row.try_get(3)?,
             department: row.try_get(8)?,
+            traceparent: row.try_get(9)?,
             recorded_at: row.try_get(4)?,
             payload_mac: mac,
         };
@@ -175,15 +175,21 @@ pub async fn verify(
             return failed(done, Fault::Changed { position });
         }
         done = position;
+        if done == head {
+            at_head = Some(frontier.clone());
+        }
         if done % 4096 == 0 {
             progress(done, head);
         }
     }
     progress(done, head);
-    if done != head {
+    drop(rows);
+    // Rows that were committed meanwhile lie behind the head as it was, and before the head as it is.
+    let (now, _) = read_head(connection, schema).await?;
+    if done < head || done > now {
         return failed(done, Fault::Tail { head, found: done });
     }
-    if frontier_of(head, roots).ok() != Some(frontier.clone()) {
+    if recorded != at_head {
         return failed(done, Fault::Head { head });
     }
     Ok(Report {
@@ -191,4 +197,15 @@ pub async fn verify(
         root: Some(frontier.root()),
         fault: None,
     })
+}
+
+async fn read_head(
+    connection: &mut PgConnection,
+    schema: &str,
+) -> Result<(i64, Vec<Vec<u8>>), Error> {
+    let head = format!("select position, frontier from {schema}.feed_head");
+    let row = sqlx::query(AssertSqlSafe(head))
+        .fetch_one(connection)
+        .await?;
+    Ok((row.try_get(0)?, row.try_get(1)?))
 }

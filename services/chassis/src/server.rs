@@ -45,6 +45,7 @@ pub async fn serve(
     database: Database,
     runtime: &Runtime,
 ) -> anyhow::Result<()> {
+    database.spawn_forgetting(&runtime.lifecycle);
     let (health, health_service) = tonic_health::server::health_reporter();
     let ready = database.is_healthy().await;
     health.set_service_status("", status(ready)).await;

@@ -1,6 +1,13 @@
 //! The consumer side of a feed: every item takes effect exactly once.
 
-use std::{future::Future, sync::LazyLock, time::Duration};
+use std::{
+    future::Future,
+    sync::{
+        LazyLock,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use kernel::DivisionCode;
 use opentelemetry::metrics::{Counter, Gauge};
@@ -56,6 +63,11 @@ static QUARANTINED: LazyLock<Counter<u64>> = LazyLock::new(|| {
         .u64_counter("backstop_feed_quarantined")
         .build()
 });
+static INTERRUPTED: LazyLock<Counter<u64>> = LazyLock::new(|| {
+    telemetry::meter()
+        .u64_counter("backstop_feed_interrupted")
+        .build()
+});
 static LAG: LazyLock<Gauge<f64>> = LazyLock::new(|| {
     telemetry::meter()
         .f64_gauge("backstop_feed_lag")
@@ -79,6 +91,7 @@ pub fn spawn<C: Consumer>(
         channel,
         identity,
         consumer,
+        advanced: AtomicBool::new(false),
     };
     runtime.lifecycle.spawn("subscription", async move {
         let mut wait = WAIT_FIRST;
@@ -87,11 +100,11 @@ pub fn spawn<C: Consumer>(
                 ended = follower.follow() => ended,
                 () = lifecycle.stopping() => return,
             };
-            match ended {
-                Ok(()) => wait = WAIT_FIRST,
-                Err(error) => {
-                    tracing::warn!(source = C::SOURCE, %error, "feed interrupted, will resume");
-                }
+            if ended.is_ok() || follower.advanced.swap(false, Ordering::Relaxed) {
+                wait = WAIT_FIRST;
+            }
+            if let Err(error) = ended {
+                interrupted::<C>(&error);
             }
             tokio::select! {
                 () = tokio::time::sleep(jittered(wait)) => {}
@@ -100,6 +113,25 @@ pub fn spawn<C: Consumer>(
             wait = (wait * 2).min(WAIT_LONGEST);
         }
     });
+}
+
+/// A source that was restored to an earlier state has items that this service never saw, or saw in
+/// another order: only a person can say what is right, so this is an error until somebody does.
+fn interrupted<C: Consumer>(error: &Error) {
+    let labels = [
+        telemetry::label("source", C::SOURCE),
+        telemetry::label("reason", error.reason()),
+    ];
+    INTERRUPTED.add(1, &labels);
+    match error {
+        Error::CursorEpochChanged => {
+            tracing::error!(
+                source = C::SOURCE,
+                "the feed's source was restored, not resumed"
+            );
+        }
+        _ => tracing::warn!(source = C::SOURCE, %error, "feed interrupted, will resume"),
+    }
 }
 
 #[expect(
@@ -116,6 +148,8 @@ struct Follower<C> {
     channel: Channel,
     identity: ServiceIdentity,
     consumer: C,
+    /// Whether an item was handled since the last interruption.
+    advanced: AtomicBool,
 }
 
 impl<C: Consumer> Follower<C> {
@@ -166,6 +200,7 @@ impl<C: Consumer> Follower<C> {
                     }
                 }
             }
+            self.advanced.store(true, Ordering::Relaxed);
             self.measure(item);
             Ok(())
         }

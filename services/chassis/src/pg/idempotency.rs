@@ -1,12 +1,14 @@
 //! Idempotency keys: the same request twice has one effect and one answer.
 
+use std::time::Duration;
+
 use prost::Message;
 use sha2::{Digest, Sha256};
 use sqlx::{AssertSqlSafe, Row};
 use uuid::Uuid;
 
-use super::Tx;
-use crate::error::Error;
+use super::{Database, Tx};
+use crate::{error::Error, lifecycle::Lifecycle};
 
 /// What claiming a key found.
 #[derive(Debug)]
@@ -22,6 +24,56 @@ pub enum Claim<R> {
 pub(super) struct Pending {
     operation: &'static str,
     key: Uuid,
+}
+
+/// A client that tries again after a week does not remember its key either.
+const KEPT_DAYS: i64 = 7;
+/// Rows deleted in one statement, so that none holds locks for long.
+const FORGOTTEN_AT_ONCE: i64 = 5_000;
+/// An hour's keys of a busy county are a few thousand.
+const FORGET_EVERY: Duration = Duration::from_secs(3600);
+
+impl Database {
+    /// Deletes keys that are older than a week; returns how many there were.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn forget_requests(&self) -> Result<u64, Error> {
+        let schema = self.schema();
+        let delete = format!(
+            "delete from {schema}.idempotency where ctid in (select ctid from {schema}.idempotency \
+             where created_at < $1 limit $2)"
+        );
+        let before = self.clock().now() - chrono::Duration::days(KEPT_DAYS);
+        let mut forgotten = 0;
+        loop {
+            let deleted = sqlx::query(AssertSqlSafe(delete.as_str()))
+                .bind(before)
+                .bind(FORGOTTEN_AT_ONCE)
+                .execute(self.pool())
+                .await?;
+            forgotten += deleted.rows_affected();
+            if deleted.rows_affected() < FORGOTTEN_AT_ONCE.cast_unsigned() {
+                return Ok(forgotten);
+            }
+        }
+    }
+
+    /// Does so now and then until the runtime stops.
+    pub(crate) fn spawn_forgetting(&self, lifecycle: &Lifecycle) {
+        let (database, stopping) = (self.clone(), lifecycle.clone());
+        lifecycle.spawn("idempotency", async move {
+            loop {
+                if let Err(error) = database.forget_requests().await {
+                    tracing::warn!(%error, "old idempotency keys stay until the next round");
+                }
+                tokio::select! {
+                    () = tokio::time::sleep(FORGET_EVERY) => {}
+                    () = stopping.stopping() => return,
+                }
+            }
+        });
+    }
 }
 
 impl Tx {

@@ -163,6 +163,10 @@ impl Database {
         self.0.schema
     }
 
+    pub(crate) fn pool(&self) -> &PgPool {
+        &self.0.pool
+    }
+
     pub(crate) fn ledger_key(&self) -> &SecretKey {
         &self.0.ledger_key
     }

@@ -163,3 +163,23 @@ async fn the_second_waits_for_the_first_but_not_for_ever() {
     assert_eq!(answer.expect("replayed"), "first");
     done(test, [database, other]).await;
 }
+
+#[tokio::test]
+async fn a_key_is_forgotten_after_a_week() {
+    let (test, database, officer) = fresh().await;
+    let key = new_id().to_string();
+    put(&database, &officer, &key, "a", "1").await.expect("put");
+    assert_eq!(database.forget_requests().await.expect("done"), 0);
+    let mut owner = test.owner().await;
+    sqlx::query(
+        "update spine.idempotency set created_at = created_at - interval '7 days 1 minute'",
+    )
+    .execute(&mut owner)
+    .await
+    .expect("aged");
+    assert_eq!(database.forget_requests().await.expect("done"), 1);
+    let again = put(&database, &officer, &key, "b", "2").await;
+    assert_eq!(again.expect("put"), "2");
+    drop(owner);
+    done(test, [database]).await;
+}

@@ -47,6 +47,19 @@ async fn a_bent_ledger_is_found_and_the_first_wrong_row_is_named() {
             changed(3),
         ),
         (
+            "update spine.feed set traceparent = '00-x' where position = 5",
+            changed(5),
+        ),
+        (
+            "insert into spine.feed select 8, kind, subject, division_code, department, payload, \
+             payload_mac, traceparent, root, recorded_at from spine.feed where position = 6",
+            Fault::Missing { position: 7 },
+        ),
+        (
+            "update spine.feed_head set position = 5, frontier = '{}'",
+            Fault::Tail { head: 5, found: 6 },
+        ),
+        (
             "update spine.feed set subject = gen_random_uuid() where position = 6",
             changed(6),
         ),

@@ -130,6 +130,17 @@ pub fn category(
     }
 }
 
+/// 社会保障已落实 (S43): 低保 or 特困 is recorded for every member that counts and cannot work, and
+/// there is one.
+#[must_use]
+pub fn social_security_in_place(members: &[Earner], day: NaiveDate) -> bool {
+    let mut without_labour = members
+        .iter()
+        .filter(|member| member.standing.counts() && member.cannot_work(day))
+        .peekable();
+    without_labour.peek().is_some() && without_labour.all(|member| member.social_security)
+}
+
 fn heads(members: &[Earner]) -> u32 {
     let counting = members.iter().filter(|m| m.standing.counts()).count();
     u32::try_from(counting).unwrap_or(u32::MAX)
@@ -329,6 +340,21 @@ mod tests {
         let mut away = weak;
         away.standing.shares_income = false;
         assert_eq!(of(vec![lost, away]), (true, false));
+    }
+
+    #[test]
+    fn social_security_has_to_reach_everybody_without_labour() {
+        let as_of = day("2026-08-31");
+        let lost = earner(Some(LabourCapacity::Lost), "1950-01-01");
+        let secured = Earner {
+            social_security: true,
+            ..lost
+        };
+        let able = earner(Some(LabourCapacity::Ordinary), "1980-01-01");
+        assert!(!social_security_in_place(&[], as_of));
+        assert!(!social_security_in_place(&[able], as_of));
+        assert!(!social_security_in_place(&[lost, secured], as_of));
+        assert!(social_security_in_place(&[able, secured], as_of));
     }
 
     #[test]

@@ -45,6 +45,50 @@ impl Authorisation {
             && day <= self.expires_on
             && self.withdrawn_on.is_none_or(|withdrawn| day < withdrawn)
     }
+
+    /// Withdraws it from `today` on (S18). Also one that has expired: the wish is recorded.
+    ///
+    /// # Errors
+    /// It is withdrawn already.
+    pub fn withdraw(&mut self, today: NaiveDate) -> Result<(), Refusal> {
+        let unmet = self
+            .withdrawn_on
+            .map(|withdrawn| Requirement::new("S18", "NOT_WITHDRAWN_YET", "GRANTED", withdrawn));
+        Refusal::check(unmet.into_iter().collect())?;
+        self.withdrawn_on = Some(today);
+        Ok(())
+    }
+}
+
+/// What the persons of a household allow to be queried for `purpose` on `day`: of each valid
+/// authorisation the items that no newer one of the same person has, so that every item of a person
+/// appears once. `newest_first` says what its name says.
+#[must_use]
+pub fn in_force(
+    newest_first: &[Authorisation],
+    purpose: &str,
+    day: NaiveDate,
+) -> Vec<Authorisation> {
+    let mut found: Vec<Authorisation> = Vec::new();
+    let valid = newest_first
+        .iter()
+        .filter(|a| a.purpose == purpose && a.is_valid_on(day));
+    for authorisation in valid {
+        let known = |item: &ItemKind| {
+            found
+                .iter()
+                .any(|a| a.person == authorisation.person && a.items.contains(item))
+        };
+        let items = authorisation.items.iter().copied();
+        let items: Vec<ItemKind> = items.filter(|item| !known(item)).collect();
+        if !items.is_empty() {
+            found.push(Authorisation {
+                items,
+                ..authorisation.clone()
+            });
+        }
+    }
+    found
 }
 
 /// Whether `members` allow the authorisation to be recorded today (S18): an adult signs for itself,
@@ -274,6 +318,38 @@ mod tests {
         authorisation.withdrawn_on = Some(day("2026-09-01"));
         assert!(authorisation.is_valid_on(day("2026-08-31")));
         assert!(!authorisation.is_valid_on(day("2026-09-01")));
+    }
+
+    #[test]
+    fn withdrawn_once() {
+        let head = member(1, "19800101", "户主");
+        let mut authorisation = given(&head, &head);
+        assert_eq!(authorisation.withdraw(day("2026-08-31")), Ok(()));
+        assert!(!authorisation.is_valid_on(day("2026-08-31")));
+        let refusal = authorisation.withdraw(day("2026-09-01"));
+        assert_eq!(
+            refusal.expect_err("withdrawn").unmet[0].code,
+            "NOT_WITHDRAWN_YET"
+        );
+        assert_eq!(authorisation.withdrawn_on, Some(day("2026-08-31")));
+    }
+
+    #[test]
+    fn every_item_of_a_person_is_in_force_once() {
+        let head = member(1, "19800101", "户主");
+        let old = given(&head, &head);
+        let new = Authorisation {
+            items: vec![ItemKind::Vehicle],
+            ..given(&head, &head)
+        };
+        let found = in_force(&[new, old.clone()], MONITORING, day("2026-08-31"));
+        assert_eq!(found[0].items, [ItemKind::Vehicle]);
+        assert_eq!(found[1].items.len(), ItemKind::ALL.len() - 1);
+        assert_eq!(
+            in_force(&[old.clone(), old.clone()], MONITORING, day("2026-08-31")).len(),
+            1
+        );
+        assert_eq!(in_force(&[old], "other", day("2026-08-31")), []);
     }
 
     proptest! {

@@ -1,9 +1,11 @@
 //! Who changed what: the old and the new value of every field (REG-13, S57).
 
-use kernel::Origin;
+use kernel::{Code, Money, Month, Origin};
 
 use crate::{
+    guarantee::Finding,
     household::Profile,
+    income::{Entry, IncomeGroup},
     member::{Member, masked_name},
     risk::Risk,
 };
@@ -144,6 +146,44 @@ pub fn of_member(old: &Member, new: &Member) -> Vec<Change> {
     d.changes
 }
 
+/// Somebody became a member.
+#[must_use]
+pub fn joined(member: &Member) -> Change {
+    let field = format!("{}.member", member.person);
+    Change::new("member", field, "", member.name.clone())
+}
+
+/// Somebody is a member no more.
+#[must_use]
+pub fn left(member: &Member) -> Change {
+    let field = format!("{}.member", member.person);
+    Change::new("member", field, member.name.clone(), "")
+}
+
+/// A finding, and the one that stood before it.
+#[must_use]
+pub fn of_finding(old: Option<&Finding>, new: &Finding) -> Change {
+    let text = |finding: &Finding| format!("{} {}", finding.status, finding.checked_on);
+    let old = old.map(text).unwrap_or_default();
+    Change::new("guarantee", new.guarantee.to_string(), old, text(new))
+}
+
+/// What the ledger says of the months from..=to, before and after: sums of the groups that have any.
+#[must_use]
+pub fn of_ledger(from: Month, to: Month, old: &[Entry], new: &[Entry]) -> Change {
+    let text = |entries: &[Entry]| {
+        let sums = IncomeGroup::ALL.iter().map(|group| {
+            let of_group = entries.iter().filter(|entry| entry.group == *group);
+            let sum: Money = of_group.map(|entry| entry.share(from, to)).sum();
+            (*group, sum)
+        });
+        let sums = sums.filter(|(_, sum)| *sum != Money::ZERO);
+        let texts: Vec<String> = sums.map(|(group, sum)| format!("{group} {sum}")).collect();
+        texts.join("; ")
+    };
+    Change::new("income", format!("{from}..{to}"), text(old), text(new))
+}
+
 /// What a role without sight of personal data sees of a value.
 #[must_use]
 pub fn masked(field: &str, value: &str) -> String {
@@ -183,6 +223,28 @@ mod tests {
         let change = change.expect("a change");
         assert!(change.old.contains("********") && change.new.contains("********"));
         assert!(!change.old.contains("19800101"));
+    }
+
+    #[test]
+    fn a_ledger_tells_the_sums_of_its_months() {
+        let from: Month = "2026-01".parse().expect("a month");
+        let entry = |group, yuan| Entry {
+            from,
+            months: 12,
+            group,
+            kind: String::new(),
+            amount: Money::from_yuan(yuan),
+            source: crate::income::IncomeSource::Declared,
+        };
+        let new = [
+            entry(IncomeGroup::Wage, 1_200),
+            entry(IncomeGroup::Wage, 2_400),
+            entry(IncomeGroup::CompliantOop, 12),
+        ];
+        let change = of_ledger(from, from, &[], &new);
+        assert_eq!(change.field, "2026-01..2026-01");
+        assert_eq!(change.old, "");
+        assert_eq!(change.new, "WAGE 300.00; COMPLIANT_OOP 1.00");
     }
 
     #[test]

@@ -5,6 +5,9 @@ pub mod consume;
 mod convert;
 mod file;
 mod import;
+mod item;
+mod ledger;
+mod read;
 mod rpc;
 mod seal;
 mod store;
@@ -15,7 +18,9 @@ use chassis::{
     feed_server::FeedServer,
     lifecycle::Runtime,
     pg::{self, Database},
-    process, server, subscription,
+    process,
+    secret::SecretKey,
+    server, subscription,
 };
 use proto::{
     feed::v1::feed_service_server::FeedServiceServer,
@@ -28,7 +33,7 @@ use tonic::service::Routes;
 
 pub use file::BYTES_MAX as IMPORT_BYTES_MAX;
 pub use rpc::Service;
-pub use seal::{SealConfig, Sealer};
+pub use seal::{SealKeys, Sealer};
 
 /// Schema and name of the service.
 pub const NAME: &str = "households";
@@ -42,8 +47,11 @@ pub static MIGRATOR: Migrator = sqlx::migrate!();
 pub struct Config {
     /// What every service has.
     pub process: ProcessConfig,
-    /// Keys of what is encrypted.
-    pub seal: SealConfig,
+    /// Keys that ID numbers and phones are sealed under.
+    pub id_number_keys: SealKeys,
+    /// Key of the hashes by which ID numbers are found. It cannot be changed without hashing all
+    /// of them again.
+    pub lookup_key: SecretKey,
 }
 
 /// Brings the schema to the program's version.
@@ -53,7 +61,7 @@ pub async fn migrate(database: &DatabaseConfig) -> anyhow::Result<()> {
 
 /// Serves until the runtime stops.
 pub async fn run(config: Config, listener: TcpListener, runtime: Runtime) -> anyhow::Result<()> {
-    let sealer = Sealer::new(&config.seal)?;
+    let sealer = Sealer::new(&config.id_number_keys, &config.lookup_key)?;
     let config = config.process;
     let authenticator = Authenticator::new(&config.auth).await?;
     let identity = ServiceIdentity::new(&config.auth.service_token_file, authenticator.clone());

@@ -18,14 +18,11 @@ use uuid::Uuid;
 /// Keys of what is encrypted.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct SealConfig {
+pub struct SealKeys {
     /// Key id that new values are sealed under.
     pub current: String,
     /// Keys by id. A key stays until nothing is sealed under it any more.
     pub keys: BTreeMap<String, SecretKey>,
-    /// Key of the hashes by which ID numbers are found. It cannot be changed without hashing all
-    /// of them again.
-    pub lookup_key: SecretKey,
 }
 
 /// A column whose values are sealed.
@@ -35,6 +32,8 @@ pub enum Column {
     IdNumber,
     /// Phones; the row is the household.
     Phone,
+    /// Remembered answers, which hold both; the row is the request.
+    Answer,
 }
 
 impl Column {
@@ -42,6 +41,7 @@ impl Column {
         match self {
             Self::IdNumber => "households.members|id_sealed",
             Self::Phone => "households.households|phone_sealed",
+            Self::Answer => "households.idempotency|response",
         }
     }
 }
@@ -73,22 +73,22 @@ impl Sealer {
     ///
     /// # Errors
     /// The current key is not among them, or a key id is too long.
-    pub fn new(config: &SealConfig) -> anyhow::Result<Self> {
+    pub fn new(config: &SealKeys, lookup_key: &SecretKey) -> anyhow::Result<Self> {
         ensure!(
             config.keys.contains_key(&config.current),
-            "seal.keys has no key {:?}",
+            "id_number_keys.keys has no key {:?}",
             config.current
         );
         ensure!(
             config.keys.keys().all(|id| (1..=32).contains(&id.len())),
-            "a key id of seal.keys has 1 to 32 bytes"
+            "a key id of id_number_keys.keys has 1 to 32 bytes"
         );
         let cipher = |key: &SecretKey| Aes256Gcm::new(&(*key.expose()).into());
         let keys = config.keys.iter().map(|(id, key)| (id.clone(), cipher(key)));
         Ok(Self(Arc::new(Inner {
             current: config.current.clone(),
             keys: keys.collect(),
-            lookup: Hmac::new_from_slice(config.lookup_key.expose())?,
+            lookup: Hmac::new_from_slice(lookup_key.expose())?,
         })))
     }
 
@@ -96,7 +96,7 @@ impl Sealer {
     ///
     /// # Errors
     /// The system gives no random numbers.
-    pub fn seal(&self, column: Column, row: Uuid, plain: &str) -> Result<Vec<u8>, Error> {
+    pub fn seal(&self, column: Column, row: Uuid, plain: &[u8]) -> Result<Vec<u8>, Error> {
         let id = &self.0.current;
         let failed = || Error::Internal(anyhow::anyhow!("sealing failed"));
         let cipher = self.0.keys.get(id).ok_or_else(failed)?;
@@ -104,7 +104,7 @@ impl Sealer {
         let nonce = Nonce::<U12>::try_generate().map_err(|_| failed())?;
         let aad = associated(column, row, id);
         let payload = Payload {
-            msg: plain.as_bytes(),
+            msg: plain,
             aad: &aad,
         };
         let ciphertext = cipher.encrypt(&nonce, payload).map_err(|_| failed())?;
@@ -121,13 +121,13 @@ impl Sealer {
     ///
     /// # Errors
     /// The value was changed, moved from another row, or sealed under a key that is gone.
-    pub fn open(&self, column: Column, row: Uuid, sealed: &[u8]) -> Result<String, Error> {
+    pub fn open(&self, column: Column, row: Uuid, sealed: &[u8]) -> Result<Vec<u8>, Error> {
         self.try_open(column, row, sealed)
             .with_context(|| format!("{} of row {row}", column.name()))
             .map_err(Error::Internal)
     }
 
-    fn try_open(&self, column: Column, row: Uuid, sealed: &[u8]) -> anyhow::Result<String> {
+    fn try_open(&self, column: Column, row: Uuid, sealed: &[u8]) -> anyhow::Result<Vec<u8>> {
         let (&[version, id_len], rest) = sealed.split_first_chunk().context("too short")?;
         ensure!(version == VERSION, "unknown version {version}");
         let (id, rest) = rest.split_at_checked(id_len.into()).context("too short")?;
@@ -139,10 +139,18 @@ impl Sealer {
             msg: ciphertext,
             aad: &aad,
         };
-        let plain = cipher
+        cipher
             .decrypt(&(*nonce).into(), payload)
-            .map_err(|_| anyhow::anyhow!("does not open: changed or moved"))?;
-        Ok(String::from_utf8(plain)?)
+            .map_err(|_| anyhow::anyhow!("does not open: changed or moved"))
+    }
+
+    /// The same, of a text.
+    ///
+    /// # Errors
+    /// As for [`Self::open`].
+    pub fn open_text(&self, column: Column, row: Uuid, sealed: &[u8]) -> Result<String, Error> {
+        String::from_utf8(self.open(column, row, sealed)?)
+            .map_err(|error| Error::Internal(error.utf8_error().into()))
     }
 
     /// The keyed hash by which an ID number is found.
@@ -176,47 +184,52 @@ mod tests {
 
     use super::*;
 
-    fn config(current: &str) -> SealConfig {
-        let key = |byte| SecretKey::new([byte; 32]);
-        SealConfig {
+    const fn key(byte: u8) -> SecretKey {
+        SecretKey::new([byte; 32])
+    }
+
+    fn config(current: &str) -> SealKeys {
+        SealKeys {
             current: current.to_owned(),
             keys: [("a".to_owned(), key(1)), ("b".to_owned(), key(2))].into(),
-            lookup_key: key(3),
         }
+    }
+
+    fn sealer(current: &str) -> Sealer {
+        Sealer::new(&config(current), &key(3)).expect("a sealer")
     }
 
     #[test]
     fn a_value_opens_in_its_own_place_only() {
-        let sealer = Sealer::new(&config("a")).expect("a sealer");
+        let sealer = sealer("a");
         let (row, other) = (Uuid::from_u128(1), Uuid::from_u128(2));
-        let sealed = sealer.seal(Column::IdNumber, row, "x").expect("sealed");
-        assert_eq!(sealer.open(Column::IdNumber, row, &sealed).expect("open"), "x");
+        let sealed = sealer.seal(Column::IdNumber, row, b"x").expect("sealed");
+        assert_eq!(sealer.open(Column::IdNumber, row, &sealed).expect("open"), b"x");
         assert!(sealer.open(Column::IdNumber, other, &sealed).is_err());
         assert!(sealer.open(Column::Phone, row, &sealed).is_err());
-        let again = sealer.seal(Column::IdNumber, row, "x").expect("sealed");
+        let again = sealer.seal(Column::IdNumber, row, b"x").expect("sealed");
         assert_ne!(sealed, again);
     }
 
     #[test]
     fn a_new_key_leaves_old_values_readable() {
-        let (old, new) = (Sealer::new(&config("a")), Sealer::new(&config("b")));
-        let (old, new) = (old.expect("a sealer"), new.expect("a sealer"));
+        let (old, new) = (sealer("a"), sealer("b"));
         let row = Uuid::from_u128(1);
-        let sealed = old.seal(Column::Phone, row, "139").expect("sealed");
-        assert_eq!(new.open(Column::Phone, row, &sealed).expect("open"), "139");
+        let sealed = old.seal(Column::Phone, row, b"139").expect("sealed");
+        assert_eq!(new.open(Column::Phone, row, &sealed).expect("open"), b"139");
         let mut lost = config("b");
         lost.keys.remove("a");
-        let lost = Sealer::new(&lost).expect("a sealer");
+        let lost = Sealer::new(&lost, &key(3)).expect("a sealer");
         assert!(lost.open(Column::Phone, row, &sealed).is_err());
-        assert!(Sealer::new(&config("c")).is_err());
+        assert!(Sealer::new(&config("c"), &key(3)).is_err());
     }
 
     proptest! {
         #[test]
         fn any_change_is_noticed(at in 0usize..40, bit in 0u8..8, junk: Vec<u8>) {
-            let sealer = Sealer::new(&config("a")).expect("a sealer");
+            let sealer = sealer("a");
             let row = Uuid::from_u128(1);
-            let mut sealed = sealer.seal(Column::Phone, row, "13900000000").expect("sealed");
+            let mut sealed = sealer.seal(Column::Phone, row, b"13900000000").expect("sealed");
             let at = at % sealed.len();
             sealed[at] ^= 1 << bit;
             prop_assert!(sealer.open(Column::Phone, row, &sealed).is_err());

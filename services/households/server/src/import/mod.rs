@@ -3,6 +3,8 @@
 
 mod batch;
 mod draft;
+mod existing;
+mod moving;
 
 use std::collections::HashMap;
 
@@ -10,10 +12,7 @@ use chassis::{auth::Caller, error::Error, pg::Database};
 use households_core::sheet::{Fault, SheetHousehold};
 use kernel::{DivisionCode, NoticePlaceId};
 
-use crate::{
-    seal::Sealer,
-    store::{self},
-};
+use crate::{seal::Sealer, store};
 
 /// What rows refer to: loaded once, small.
 #[derive(Debug, Default)]

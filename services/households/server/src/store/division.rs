@@ -71,15 +71,30 @@ pub async fn list(
     rows.into_iter().map(Division::try_from).collect()
 }
 
-/// Whether the division is known, in scope, and valid on `day`.
-pub async fn exists(tx: &mut Tx, code: DivisionCode, day: NaiveDate) -> Result<bool, Error> {
-    let found = sqlx::query_scalar!(
-        r#"select exists (
-               select from households.divisions
-               where code = $1 and valid_from <= $2 and (valid_to is null or valid_to >= $2)
-           ) as "exists!""#,
+/// A division in scope, if it is valid on `day`.
+pub async fn lookup(
+    tx: &mut Tx,
+    code: DivisionCode,
+    day: NaiveDate,
+) -> Result<Option<Division>, Error> {
+    let row = sqlx::query_as!(
+        Row,
+        r#"select code, name, valid_from, valid_to, groups as "groups: Json<Vec<Group>>"
+           from households.divisions
+           where code = $1 and valid_from <= $2 and (valid_to is null or valid_to >= $2)"#,
         code.as_str(),
         day,
+    )
+    .fetch_optional(&mut **tx)
+    .await?;
+    row.map(Division::try_from).transpose()
+}
+
+/// Whether there is such a division in scope, be it one of the past or of the future.
+pub async fn exists(tx: &mut Tx, code: DivisionCode) -> Result<bool, Error> {
+    let found = sqlx::query_scalar!(
+        r#"select exists (select from households.divisions where code = $1) as "exists!""#,
+        code.as_str(),
     )
     .fetch_one(&mut **tx)
     .await?;

@@ -1,12 +1,54 @@
 //! Findings on guarantees.
 
+use std::collections::HashMap;
+
 use chassis::{error::Error, pg::Tx};
 use chrono::NaiveDate;
 use households_core::guarantee::Finding;
 use kernel::{DivisionCode, HouseholdId};
 use uuid::Uuid;
 
-use super::text;
+use super::{code, text};
+
+struct Row {
+    household_id: Uuid,
+    guarantee: String,
+    checked_on: NaiveDate,
+    status: String,
+    remark: String,
+}
+
+/// All findings on households, oldest first.
+pub async fn list(
+    tx: &mut Tx,
+    households: &[HouseholdId],
+) -> Result<HashMap<HouseholdId, Vec<Finding>>, Error> {
+    const TABLE: &str = "guarantee_findings";
+    let ids: Vec<Uuid> = households.iter().map(|id| id.0).collect();
+    let rows = sqlx::query_as!(
+        Row,
+        "select household_id, guarantee, checked_on, status, remark
+         from households.guarantee_findings where household_id = any($1)
+         order by household_id, checked_on, guarantee",
+        &ids,
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    let mut findings: HashMap<HouseholdId, Vec<Finding>> = HashMap::new();
+    for row in rows {
+        let finding = Finding {
+            guarantee: code(TABLE, "guarantee", &row.guarantee)?,
+            status: code(TABLE, "status", &row.status)?,
+            checked_on: row.checked_on,
+            remark: row.remark,
+        };
+        findings
+            .entry(HouseholdId(row.household_id))
+            .or_default()
+            .push(finding);
+    }
+    Ok(findings)
+}
 
 /// Records findings; one of the same day replaces the earlier.
 pub async fn put(

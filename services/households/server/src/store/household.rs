@@ -108,7 +108,7 @@ impl Row {
             })
         };
         let phone = self.phone_sealed;
-        let phone = phone.map(|sealed| sealer.open(Column::Phone, self.id, &sealed));
+        let phone = phone.map(|sealed| sealer.open_text(Column::Phone, self.id, &sealed));
         let group_number = u32::try_from(self.group_number);
         Ok(Household {
             id: HouseholdId(self.id),
@@ -285,7 +285,7 @@ impl Columns {
     fn push(&mut self, household: &Household, sealer: &Sealer) -> Result<(), Error> {
         let profile = &household.profile;
         let phone = Some(&profile.phone).filter(|phone| !phone.is_empty());
-        let phone = phone.map(|phone| sealer.seal(Column::Phone, household.id.0, phone));
+        let phone = phone.map(|phone| sealer.seal(Column::Phone, household.id.0, phone.as_bytes()));
         let risks: Vec<StoredRisk> = profile.risks.iter().map(stored_risk).collect();
         let risks = serde_json::to_value(risks).map_err(|error| Error::Internal(error.into()))?;
         let months: Vec<String> = household

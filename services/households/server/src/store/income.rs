@@ -47,8 +47,8 @@ pub async fn list(
         Row,
         "select household_id, from_month, months, income_group, kind, source, amount_fen
          from households.income
-         where household_id = any($1) and from_month <= $3
-           and from_month + make_interval(months => months::integer) > $2
+         where household_id = any($1) and from_month <= $3::date
+           and from_month + make_interval(months => months::integer) > $2::date
          order by household_id, from_month, months, income_group, kind, source",
         &ids,
         from.first_day(),
@@ -122,43 +122,61 @@ pub async fn insert(tx: &mut Tx, entries: &[OfHousehold<'_>]) -> Result<(), Erro
     Ok(())
 }
 
-/// Makes of the entries `old` the entries `new`: touches only what differs.
-pub async fn replace(
-    tx: &mut Tx,
-    household: HouseholdId,
-    division: DivisionCode,
-    old: &[Entry],
-    new: &[Entry],
-) -> Result<(), Error> {
-    let gone: Vec<OfHousehold<'_>> = old
-        .iter()
-        .filter(|entry| !new.contains(entry))
-        .map(|entry| (household, division, entry))
-        .collect();
-    let added: Vec<OfHousehold<'_>> = new
-        .iter()
-        .filter(|entry| !old.contains(entry))
-        .map(|entry| (household, division, entry))
-        .collect();
-    if !gone.is_empty() {
-        let c = Columns::of(&gone);
-        sqlx::query!(
-            "delete from households.income i
-             using unnest($1::uuid[], $2::date[], $3::smallint[], $4::text[], $5::text[],
-                          $6::text[])
-                   as t (household, from_month, months, income_group, kind, source)
-             where i.household_id = t.household and i.from_month = t.from_month
-               and i.months = t.months and i.income_group = t.income_group and i.kind = t.kind
-               and i.source = t.source",
-            &c.households,
-            &c.from,
-            &c.months,
-            &c.groups,
-            &c.kinds,
-            &c.sources,
-        )
-        .execute(&mut **tx)
-        .await?;
+/// What one household's ledger was and is to be.
+#[derive(Debug)]
+pub struct Replacement {
+    pub household: HouseholdId,
+    pub division: DivisionCode,
+    pub old: Vec<Entry>,
+    pub new: Vec<Entry>,
+}
+
+impl Replacement {
+    /// Entries of `all` that are not among `others`.
+    fn only<'a>(
+        &'a self,
+        all: &'a [Entry],
+        others: &'a [Entry],
+    ) -> impl Iterator<Item = OfHousehold<'a>> {
+        let own = all.iter().filter(move |entry| !others.contains(entry));
+        own.map(|entry| (self.household, self.division, entry))
     }
+}
+
+/// Makes of the old entries the new ones: touches only what differs.
+pub async fn replace(tx: &mut Tx, replacements: &[Replacement]) -> Result<(), Error> {
+    let gone: Vec<OfHousehold<'_>> = replacements
+        .iter()
+        .flat_map(|r| r.only(&r.old, &r.new))
+        .collect();
+    let added: Vec<OfHousehold<'_>> = replacements
+        .iter()
+        .flat_map(|r| r.only(&r.new, &r.old))
+        .collect();
+    delete(tx, &gone).await?;
     insert(tx, &added).await
+}
+
+async fn delete(tx: &mut Tx, entries: &[OfHousehold<'_>]) -> Result<(), Error> {
+    if entries.is_empty() {
+        return Ok(());
+    }
+    let c = Columns::of(entries);
+    sqlx::query!(
+        "delete from households.income i
+         using unnest($1::uuid[], $2::date[], $3::smallint[], $4::text[], $5::text[], $6::text[])
+               as t (household, from_month, months, income_group, kind, source)
+         where i.household_id = t.household and i.from_month = t.from_month
+           and i.months = t.months and i.income_group = t.income_group and i.kind = t.kind
+           and i.source = t.source",
+        &c.households,
+        &c.from,
+        &c.months,
+        &c.groups,
+        &c.kinds,
+        &c.sources,
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
 }

@@ -33,7 +33,7 @@ const TABLE: &str = "members";
 
 impl Row {
     fn open(self, sealer: &Sealer) -> Result<(HouseholdId, Member), Error> {
-        let id_number = sealer.open(Column::IdNumber, self.person_id, &self.id_sealed)?;
+        let id_number = sealer.open_text(Column::IdNumber, self.person_id, &self.id_sealed)?;
         let member = Member {
             person: PersonId(self.person_id),
             name: self.name,
@@ -148,7 +148,7 @@ struct Columns {
 impl Columns {
     fn push(&mut self, sealer: &Sealer, member: &Member) -> Result<(), Error> {
         let number = member.id_number;
-        let sealed = sealer.seal(Column::IdNumber, member.person.0, number.expose())?;
+        let sealed = sealer.seal(Column::IdNumber, member.person.0, number.expose().as_bytes())?;
         self.persons.push(member.person.0);
         self.names.push(member.name.clone());
         self.sealed.push(sealed);
@@ -284,43 +284,36 @@ pub fn duplicate(field: &str) -> Error {
     )
 }
 
-/// Ends memberships today.
-pub async fn remove(tx: &mut Tx, persons: &[PersonId], reason: &str) -> Result<(), Error> {
+/// Ends memberships today. Says which membership each person had.
+pub async fn remove(
+    tx: &mut Tx,
+    persons: &[PersonId],
+    reason: &str,
+) -> Result<HashMap<PersonId, Uuid>, Error> {
     if persons.is_empty() {
-        return Ok(());
+        return Ok(HashMap::new());
     }
     let persons: Vec<Uuid> = persons.iter().map(|person| person.0).collect();
     let today = tx.today();
-    sqlx::query!(
-        "update households.members set removed_on = $2, removal_reason = $3
-         where person_id = any($1) and removed_on is null",
+    let rows = sqlx::query!(
+        "update households.members set removed_on = greatest($2, joined_on), removal_reason = $3
+         where person_id = any($1) and removed_on is null returning id, person_id",
         &persons,
         today,
         reason,
     )
-    .execute(&mut **tx)
+    .fetch_all(&mut **tx)
     .await?;
-    Ok(())
+    let ended = rows.into_iter().map(|row| (PersonId(row.person_id), row.id));
+    Ok(ended.collect())
 }
 
-/// Undoes this transaction's [`remove`] of members of `households`.
-pub async fn restore(
-    tx: &mut Tx,
-    households: &[HouseholdId],
-    persons: &[PersonId],
-    reason: &str,
-) -> Result<(), Error> {
-    let households: Vec<Uuid> = households.iter().map(|id| id.0).collect();
-    let persons: Vec<Uuid> = persons.iter().map(|person| person.0).collect();
-    let today = tx.today();
+/// Undoes this transaction's [`remove`] of memberships.
+pub async fn restore(tx: &mut Tx, memberships: &[Uuid]) -> Result<(), Error> {
     sqlx::query!(
         "update households.members set removed_on = null, removal_reason = ''
-         where household_id = any($1) and person_id = any($2) and removed_on = $3
-           and removal_reason = $4",
-        &households,
-        &persons,
-        today,
-        reason,
+         where id = any($1)",
+        memberships,
     )
     .execute(&mut **tx)
     .await?;

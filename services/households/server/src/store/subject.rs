@@ -144,7 +144,7 @@ pub async fn load(
                   'amount_fen', amount_fen)), '[]')
               from households.income i
               where i.household_id = h.id and i.from_month <= $2
-                and i.from_month + make_interval(months => i.months::integer) > $3)
+                and i.from_month + make_interval(months => i.months::integer) > $3::date)
              as "entries!: Json<Vec<StoredEntry>>",
              (select coalesce(jsonb_agg(jsonb_build_object(
                   'guarantee', guarantee, 'status', status, 'checked_on', checked_on,

@@ -9,7 +9,7 @@ use crate::{
     facts::{Facts, HouseholdFacts},
 };
 
-/// T6 at one place: required, free, and not dated back behind the meeting or an earlier removal.
+/// T6 at one place: a required one that waits for it, and not dated back behind the meeting or an earlier removal.
 pub fn posting(
     checks: &mut Checks,
     case: &Case,
@@ -17,20 +17,11 @@ pub fn posting(
     (place, posted): (NoticePlaceId, NaiveDate),
     today: NaiveDate,
 ) {
-    let required = household.required_places.contains(&place);
-    if required {
-        checks.yes(hanging(case, place).is_none(), "S30", "PLACE_IS_FREE");
-    } else {
-        let waiting = household
-            .required_places
-            .iter()
-            .filter(|p| hanging(case, **p).is_none());
-        let waiting = waiting
-            .map(ToString::to_string)
-            .collect::<Vec<_>>()
-            .join("|");
-        checks.need(false, "S30", "REQUIRED_PLACE", waiting, place);
-    }
+    let is_waiting = |place: &&NoticePlaceId| hanging(case, **place).is_none();
+    let waiting = household.required_places.iter().filter(is_waiting);
+    let waiting: Vec<_> = waiting.map(ToString::to_string).collect();
+    let is_met = waiting.contains(&place.to_string());
+    checks.need(is_met, "S30", "REQUIRED_PLACE", waiting.join("|"), place);
     let postings = case.notice.iter().flat_map(|notice| &notice.postings);
     let removed = postings
         .filter(|p| p.place == place)
@@ -47,13 +38,12 @@ pub fn removal(
     (place, removed): (NoticePlaceId, NaiveDate),
     today: NaiveDate,
 ) {
-    let Some(posting) = hanging(case, place) else {
-        checks.yes(false, "S30", "NOTICE_HANGS_THERE");
-        return;
-    };
+    let posting = hanging(case, place);
+    checks.yes(posting.is_some(), "S30", "NOTICE_HANGS_THERE");
+    let since = posting.map_or(case.reached, |posting| posting.posted);
     let last = case.notice_closable().and_then(|day| day.pred_opt());
     let until = last.map_or(today, |last| last.min(today));
-    checks.day("S31", "REMOVED_EARLY_ON", removed, posting.posted, until);
+    checks.day("S31", "REMOVED_EARLY_ON", removed, since, until);
 }
 
 /// T7: it hangs at every required place (S30) and has done so for seven full days (S31).

@@ -52,7 +52,7 @@ fn s30_other_places_taken_places_and_wrong_days_are_refused() {
     };
     assert_eq!(walk.refused(no_photo), ["WF-10 POSTING_PHOTO"]);
     walk.act(post(1, today)).expect("posted");
-    assert_eq!(walk.refused(post(1, today)), ["S30 PLACE_IS_FREE"]);
+    assert_eq!(walk.refused(post(1, today)), ["S30 REQUIRED_PLACE"]);
     walk.facts.household.required_places.clear();
     assert_eq!(walk.refused(post(2, today)), ["S30 REQUIRED_PLACE"]);
 }

@@ -107,9 +107,14 @@ fn run(attempts: Vec<Attempt>) -> Result<History, TestCaseError> {
             &decide(command),
             "the same question has one answer"
         );
+        let listed = moves(&walk.case, &walk.facts, &actor(role), walk.today);
+        let listed = listed.iter().find(|listed| listed.step == step);
         match decision {
-            Err(refusal) => prop_assert!(!refusal.unmet.is_empty()),
+            Err(refusal) => foreseen(&refusal, listed, attempt.natural)?,
             Ok(Decision { event, .. }) => {
+                let is_open = listed.is_some_and(|m| m.yours && m.unmet.is_empty());
+                // Elimination by nature waits for less than the one by assistance that is listed.
+                prop_assert!(is_open || attempt.natural, "{} was not open", event.name());
                 prop_assert!(role != Role::Service, "a service decided {}", event.name());
                 prop_assert!(
                     !walk.case.state.is_final(),
@@ -123,6 +128,24 @@ fn run(attempts: Vec<Attempt>) -> Result<History, TestCaseError> {
         }
     }
     Ok(History { events, walk })
+}
+
+/// Whatever a refusal names, the list of moves had named before anybody pressed a button.
+fn foreseen(
+    refusal: &Refusal,
+    listed: Option<&NextMove>,
+    natural: bool,
+) -> Result<(), TestCaseError> {
+    prop_assert!(!refusal.unmet.is_empty());
+    let Some(listed) = listed.filter(|listed| listed.yours && !natural) else {
+        return Ok(());
+    };
+    for unmet in &refusal.unmet {
+        let mut named = listed.unmet.iter().chain(&listed.to_give);
+        let is_named = named.any(|named| (named.rule, named.code) == (unmet.rule, unmet.code));
+        prop_assert!(is_named, "{unmet:?} of {:?} was not listed", listed.step);
+    }
+    Ok(())
 }
 
 /// What must have happened before an event may.

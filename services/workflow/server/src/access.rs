@@ -1,0 +1,120 @@
+//! Which role may call which RPC. Rows are another matter: the scope decides, in SQL. Which role may
+//! make which move of a case is the template's.
+
+use chassis::{auth::Caller, error::Error};
+use kernel::{Principal, Role};
+
+/// Everybody who acts on a case or looks after those who do.
+const READERS: &[Role] = &[
+    Role::GridWorker,
+    Role::VillageCadre,
+    Role::FirstSecretary,
+    Role::ResponsiblePerson,
+    Role::TownshipOffice,
+    Role::TownshipLeader,
+    Role::CountyOfficer,
+    Role::CountyApprover,
+    Role::Auditor,
+    Role::DisciplineInspection,
+    Role::Service,
+];
+
+/// Everybody to whom the procedure gives a move.
+const ACTORS: &[Role] = &[
+    Role::GridWorker,
+    Role::VillageCadre,
+    Role::FirstSecretary,
+    Role::ResponsiblePerson,
+    Role::TownshipOffice,
+    Role::TownshipLeader,
+    Role::CountyOfficer,
+    Role::CountyApprover,
+];
+
+/// Whoever sees a household in need may say so (S15).
+const FINDERS: &[Role] = &[
+    Role::Farmer,
+    Role::GridWorker,
+    Role::VillageCadre,
+    Role::FirstSecretary,
+    Role::ResponsiblePerson,
+    Role::TownshipOffice,
+    Role::TownshipLeader,
+    Role::CountyOfficer,
+    Role::Auditor,
+    Role::DisciplineInspection,
+];
+
+/// Those who look after leads.
+const LEAD_KEEPERS: &[Role] = &[
+    Role::GridWorker,
+    Role::VillageCadre,
+    Role::FirstSecretary,
+    Role::TownshipOffice,
+    Role::CountyOfficer,
+];
+
+/// Those who declare: the farmer, or the village in the farmer's name (S17, S20).
+const DECLARERS: &[Role] = &[
+    Role::Farmer,
+    Role::GridWorker,
+    Role::VillageCadre,
+    Role::FirstSecretary,
+    Role::TownshipOffice,
+];
+
+/// Those who keep the village's warning list (T4).
+const VILLAGE: &[Role] = &[Role::VillageCadre, Role::FirstSecretary];
+
+/// Every RPC of the service.
+pub const ACCESS: &[(&str, &[Role])] = &[
+    ("SubmitLead", FINDERS),
+    ("ActOnLead", LEAD_KEEPERS),
+    ("ListLeads", READERS),
+    ("BatchGetLeads", READERS),
+    ("DeclareCase", DECLARERS),
+    ("ActOnCase", ACTORS),
+    ("ListCases", READERS),
+    ("BatchGetCases", READERS),
+    ("BatchGetCurrentCases", READERS),
+    ("ListCaseEvents", READERS),
+    ("ListMoves", READERS),
+    ("FreezeWarningList", VILLAGE),
+    ("GetWarningList", READERS),
+];
+/// Whether the caller's role may call `rpc`.
+pub fn check(caller: &Caller, rpc: &str) -> Result<(), Error> {
+    let allowed = ACCESS
+        .iter()
+        .any(|(name, roles)| *name == rpc && roles.contains(&caller.principal.role));
+    if allowed {
+        Ok(())
+    } else {
+        Err(Error::PermissionDenied)
+    }
+}
+
+/// Who may follow the feed: whoever may read cases.
+pub fn sees_feed(principal: &Principal, _kind: &str) -> bool {
+    READERS.contains(&principal.role)
+}
+
+#[cfg(test)]
+mod tests {
+    use prost::Message;
+    use prost_types::FileDescriptorSet;
+
+    use super::*;
+
+    #[test]
+    fn the_table_names_every_rpc_of_the_contract_and_no_other() {
+        let descriptors = FileDescriptorSet::decode(proto::DESCRIPTORS).expect("descriptors");
+        let services = descriptors.file.iter().flat_map(|file| &file.service);
+        let service = services.filter(|service| service.name() == "WorkflowService");
+        let rpcs: Vec<&str> = service
+            .flat_map(|service| service.method.iter().map(|method| method.name()))
+            .collect();
+        let table: Vec<&str> = ACCESS.iter().map(|(rpc, _)| *rpc).collect();
+        assert_eq!(table, rpcs);
+    }
+}

@@ -1,0 +1,145 @@
+//! A case and its events, on the wire and back.
+
+use anyhow::Context;
+use chassis::decode::{Fields, codes};
+use kernel::{Code, DivisionCode, Role};
+use proto::workflow::v1 as wire;
+use workflow_core::{Command, Event, Noted, Notice, What, due};
+
+use super::{case_state, case_state_to_proto, command, day, read_day, timestamp};
+use crate::case_file::CaseFile;
+
+/// Name of the event that puts a comparison's result on the record.
+const COMPARISON_DELIVERED: &str = "COMPARISON_DELIVERED";
+/// Name of the event that freezing a warning list makes.
+const WARNING_LISTED: &str = "WARNING_LISTED";
+
+/// The case of a file, without free texts.
+pub fn case(file: &CaseFile) -> wire::Case {
+    let case = &file.case;
+    wire::Case {
+        id: file.id.to_string(),
+        case_number: file.number.clone(),
+        household_id: file.household.to_string(),
+        division_code: file.division.to_string(),
+        state: case_state_to_proto(case.state),
+        template_id: case.template.id.to_owned(),
+        template_version: case.template.version,
+        risks: file.risks.clone(),
+        category: case.category.map_or(0, codes::category_to_proto),
+        declared_on: case.declared.to_string(),
+        enrolled_on: day(case.enrolled),
+        notice: case
+            .notice
+            .as_ref()
+            .map(|n| notice(n, day(case.notice_closable()))),
+        elimination_possible_from: day(case.elimination_possible()),
+        planned_elimination_on: day(case.planned_elimination),
+        elimination_kind: case
+            .elimination_kind
+            .map_or(0, codes::elimination_kind_to_proto),
+        township_document_number: case.document_number.clone().unwrap_or_default(),
+        eliminated_on: day(case.eliminated),
+        relapse_of: case.relapse_of.map(|id| id.to_string()).unwrap_or_default(),
+        emergency_aid: case.emergency.is_some(),
+        closed_reason: case.closed_reason.unwrap_or_default().to_owned(),
+        due_on: day(due(case)),
+        version: case.version,
+        create_time: Some(timestamp(file.created)),
+        update_time: Some(timestamp(file.updated)),
+    }
+}
+
+fn notice(notice: &Notice, closable_on: String) -> wire::Notice {
+    let posting = |posting: &workflow_core::Posting| wire::NoticePosting {
+        place_id: posting.place.to_string(),
+        posted_on: posting.posted.to_string(),
+        removed_on: day(posting.removed),
+        evidence_sha256: posting.evidence.clone(),
+    };
+    wire::Notice {
+        kind: codes::notice_kind_to_proto(notice.kind),
+        postings: notice.postings.iter().map(posting).collect(),
+        required_place_ids: notice.required.iter().map(ToString::to_string).collect(),
+        clock_started_on: day(notice.clock_started),
+        closable_on,
+    }
+}
+
+/// The event that a stored item tells of.
+pub fn event(stored: &wire::CaseEvent) -> anyhow::Result<Event> {
+    let after = stored.case.as_ref().context("no case after the event")?;
+    let what = what(stored)?;
+    let noted = match &what {
+        What::Decided(Command::Declare(_)) if !after.relapse_of.is_empty() => {
+            Noted::RelapseOf(after.relapse_of.parse().context("relapse_of")?)
+        }
+        What::Decided(Command::PostNotice { .. }) => {
+            let notice = after.notice.as_ref().context("no notice")?;
+            let places = notice.required_place_ids.iter().map(|id| id.parse());
+            let places = places.collect::<Result<_, _>>();
+            Noted::RequiredPlaces(places.context("required_place_ids")?)
+        }
+        What::Decided(Command::Enrol { .. }) => read_day(&after.planned_elimination_on)
+            .context("planned_elimination_on")?
+            .map_or(Noted::Nothing, Noted::PlannedElimination),
+        _ => Noted::Nothing,
+    };
+    Ok(Event {
+        what,
+        to: case_state(stored.to).context("state after the event")?,
+        on: stored.decided_on.parse().context("decided_on")?,
+        actor: stored.actor.clone(),
+        noted,
+    })
+}
+
+fn what(stored: &wire::CaseEvent) -> anyhow::Result<What> {
+    let mut f = Fields::new();
+    let command = match (&stored.declaration, &stored.command) {
+        (Some(declaration), _) => command::declaration(&mut f, declaration).map(Command::Declare),
+        (None, Some(_)) => command::read(&mut f, stored.command.as_ref()),
+        (None, None) if stored.name == COMPARISON_DELIVERED => {
+            return Ok(What::ComparisonDelivered);
+        }
+        (None, None) if stored.name == WARNING_LISTED => Some(Command::ListForWarning),
+        (None, None) => anyhow::bail!("event {} without a command", stored.name),
+    };
+    let command = f.finish_with(command);
+    let command = command.map_err(|_| anyhow::anyhow!("a command that does not read"))?;
+    Ok(What::Decided(command))
+}
+
+/// Who did it, as the feed tells it.
+pub struct Doer {
+    pub account: String,
+    pub role: Role,
+    pub division: DivisionCode,
+}
+
+/// The event as the feed tells it; `before` is absent for the first. What was said beside the event
+/// itself is filled in by the caller.
+pub fn event_to_proto(
+    file: &CaseFile,
+    event: &Event,
+    before: Option<workflow_core::CaseState>,
+    doer: &Doer,
+) -> wire::CaseEvent {
+    wire::CaseEvent {
+        case_id: file.id.to_string(),
+        name: event.name().to_owned(),
+        from: before.map_or(0, case_state_to_proto),
+        to: case_state_to_proto(event.to),
+        actor: doer.account.clone(),
+        actor_role: doer.role.as_str().to_owned(),
+        actor_division: doer.division.to_string(),
+        at: Some(timestamp(file.updated)),
+        decided_on: event.on.to_string(),
+        template_id: file.case.template.id.to_owned(),
+        template_version: file.case.template.version,
+        household_id: file.household.to_string(),
+        division_code: file.division.to_string(),
+        case: Some(case(file)),
+        ..wire::CaseEvent::default()
+    }
+}

@@ -1,0 +1,73 @@
+//! Between the core's values and the wire's.
+
+pub mod case;
+pub mod command;
+pub mod facts;
+pub mod lead;
+
+use chrono::{DateTime, NaiveDate, Utc};
+use kernel::Code;
+use proto::workflow::v1::{CaseState as WireState, LeadState as WireLeadState};
+use workflow_core::{CaseState, lead::LeadState};
+
+/// Reads a state; `None` when unspecified or unknown.
+pub fn case_state(value: i32) -> Option<CaseState> {
+    chassis::decode::code_of(WireState::try_from(value).ok()?.as_str_name(), "CASE_STATE")
+}
+
+/// Writes a state.
+pub fn case_state_to_proto(state: CaseState) -> i32 {
+    WireState::from_str_name(&format!("CASE_STATE_{}", state.as_str())).map_or(0, Into::into)
+}
+
+/// Reads a state; `None` when unspecified or unknown.
+pub fn lead_state(value: i32) -> Option<LeadState> {
+    chassis::decode::code_of(
+        WireLeadState::try_from(value).ok()?.as_str_name(),
+        "LEAD_STATE",
+    )
+}
+
+/// Writes a state.
+pub fn lead_state_to_proto(state: LeadState) -> i32 {
+    WireLeadState::from_str_name(&format!("LEAD_STATE_{}", state.as_str())).map_or(0, Into::into)
+}
+
+/// A day, or nothing.
+pub fn day(day: Option<NaiveDate>) -> String {
+    day.map(|day| day.to_string()).unwrap_or_default()
+}
+
+/// Reads a stored day.
+pub fn read_day(text: &str) -> anyhow::Result<Option<NaiveDate>> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(text.parse()?))
+}
+
+/// An instant.
+pub fn timestamp(instant: DateTime<Utc>) -> prost_types::Timestamp {
+    prost_types::Timestamp {
+        seconds: instant.timestamp(),
+        // Below a second, so it fits.
+        nanos: instant.timestamp_subsec_nanos().cast_signed(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_state_survives_the_wire() {
+        for state in CaseState::ALL {
+            assert_eq!(case_state(case_state_to_proto(*state)), Some(*state));
+        }
+        for state in LeadState::ALL {
+            assert_eq!(lead_state(lead_state_to_proto(*state)), Some(*state));
+        }
+        assert_eq!(case_state(0), None);
+        assert_eq!(lead_state(99), None);
+    }
+}

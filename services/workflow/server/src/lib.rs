@@ -1,0 +1,110 @@
+//! Leads and cases on their way through the procedure: the shell around `workflow-core`.
+
+pub mod access;
+mod case_file;
+pub mod consume;
+mod convert;
+pub mod facts;
+mod intake;
+mod lead_file;
+mod projection;
+mod record;
+mod rpc;
+mod store;
+
+use chassis::{
+    auth::{Authenticator, ServiceIdentity},
+    config::{DatabaseConfig, ProcessConfig},
+    feed_server::FeedServer,
+    lifecycle::Runtime,
+    pg::{self, Database},
+    process, server, subscription,
+};
+use proto::{
+    feed::v1::feed_service_server::FeedServiceServer,
+    workflow::v1::workflow_service_server::WorkflowServiceServer,
+};
+use serde::Deserialize;
+use sqlx::migrate::Migrator;
+use tokio::net::TcpListener;
+use tonic::service::Routes;
+
+pub use projection::verify_projection;
+pub use rpc::Service;
+
+/// Schema and name of the service.
+pub const NAME: &str = "workflow";
+
+/// The service's own tables.
+pub static MIGRATOR: Migrator = sqlx::migrate!();
+
+/// What the service is configured with. Peers: `households`, `comparison`,
+/// `measures`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    pub process: ProcessConfig,
+}
+
+/// Brings the schema to the program's version.
+pub async fn migrate(database: &DatabaseConfig) -> anyhow::Result<()> {
+    pg::migrate(&database.url, NAME, &MIGRATOR).await
+}
+
+/// Serves until the runtime stops.
+pub async fn run(config: Config, listener: TcpListener, runtime: Runtime) -> anyhow::Result<()> {
+    let config = config.process;
+    let authenticator = Authenticator::new(&config.auth).await?;
+    let identity = ServiceIdentity::new(&config.auth.service_token_file, authenticator.clone());
+    let clock = runtime.clock.clone();
+    let database =
+        Database::connect(&config.database, NAME, config.ledger_key.clone(), clock).await?;
+
+    let neighbours = facts::Neighbours {
+        households: config.peer("households")?,
+        comparison: config.peer("comparison")?,
+        measures: config.peer("measures")?,
+        identity: identity.clone(),
+    };
+    subscription::spawn(
+        &runtime,
+        database.clone(),
+        config.county,
+        config.peer("comparison")?,
+        identity,
+        consume::Comparisons,
+    );
+
+    let feed = FeedServer::new(
+        database.clone(),
+        runtime.lifecycle.clone(),
+        access::sees_feed,
+    );
+    let service = Service::new(database.clone(), neighbours);
+    let routes =
+        Routes::new(WorkflowServiceServer::new(service)).add_service(FeedServiceServer::new(feed));
+    server::serve(listener, routes, authenticator, database.clone(), &runtime).await?;
+    database.close().await;
+    Ok(())
+}
+
+/// The service as a process.
+#[derive(Debug)]
+pub struct Workflow;
+
+impl process::Service for Workflow {
+    const NAME: &'static str = NAME;
+    type Config = Config;
+
+    fn process(config: &Config) -> &ProcessConfig {
+        &config.process
+    }
+
+    async fn migrate(database: &DatabaseConfig) -> anyhow::Result<()> {
+        migrate(database).await
+    }
+
+    async fn run(config: Config, listener: TcpListener, runtime: Runtime) -> anyhow::Result<()> {
+        run(config, listener, runtime).await
+    }
+}

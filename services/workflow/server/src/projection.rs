@@ -1,0 +1,85 @@
+//! Checks that the rows say what the events say.
+
+use anyhow::Context;
+use chassis::feed;
+use kernel::Code;
+use prost::Message;
+use sqlx::{PgConnection, Row};
+use uuid::Uuid;
+use workflow_core::due;
+
+use crate::{case_file::CaseFile, convert, lead_file::LeadFile};
+
+/// Rows looked at in one go.
+const PAGE: i64 = 200;
+
+/// Replays every case and lead and compares it with its row. Returns the first difference.
+///
+/// # Errors
+/// The database does not answer. `connection` has to see every row.
+pub async fn verify_projection(connection: &mut PgConnection) -> anyhow::Result<Option<String>> {
+    let mut after = Uuid::nil();
+    loop {
+        let rows = sqlx::query(
+            "select id, state, open, due_on, version, body from workflow.cases
+             where id > $1 order by id limit $2",
+        )
+        .bind(after)
+        .bind(PAGE)
+        .fetch_all(&mut *connection)
+        .await?;
+        let Some(last) = rows.last() else { break };
+        after = last.try_get("id")?;
+        for row in &rows {
+            let id: Uuid = row.try_get("id")?;
+            let items = feed::of_subject(connection, "workflow", id).await?;
+            let file = match CaseFile::replay(&items) {
+                Ok(file) => file,
+                Err(error) => return Ok(Some(format!("case {id}: {error:#}"))),
+            };
+            let is_same = file.case.state.as_str() == row.try_get::<&str, _>("state")?
+                && file.case.state.is_final() != row.try_get::<bool, _>("open")?
+                && due(&file.case) == row.try_get("due_on")?
+                && file.case.version == row.try_get::<i64, _>("version")?
+                && convert::case::case(&file).encode_to_vec()
+                    == row.try_get::<Vec<u8>, _>("body")?;
+            if !is_same {
+                return Ok(Some(format!("case {id}: its row differs from its events")));
+            }
+        }
+    }
+    verify_leads(connection).await
+}
+
+async fn verify_leads(connection: &mut PgConnection) -> anyhow::Result<Option<String>> {
+    let mut after = Uuid::nil();
+    loop {
+        let rows = sqlx::query(
+            "select id, state, version, body from workflow.leads
+             where id > $1 order by id limit $2",
+        )
+        .bind(after)
+        .bind(PAGE)
+        .fetch_all(&mut *connection)
+        .await?;
+        let Some(last) = rows.last() else {
+            return Ok(None);
+        };
+        after = last.try_get("id")?;
+        for row in &rows {
+            let id: Uuid = row.try_get("id")?;
+            let items = feed::of_subject(connection, "workflow", id).await?;
+            let file = match LeadFile::replay(&items).context("replay") {
+                Ok(file) => file,
+                Err(error) => return Ok(Some(format!("lead {id}: {error:#}"))),
+            };
+            let is_same = file.lead.state.as_str() == row.try_get::<&str, _>("state")?
+                && file.version == row.try_get::<i64, _>("version")?
+                && convert::lead::lead(&file).encode_to_vec()
+                    == row.try_get::<Vec<u8>, _>("body")?;
+            if !is_same {
+                return Ok(Some(format!("lead {id}: its row differs from its events")));
+            }
+        }
+    }
+}

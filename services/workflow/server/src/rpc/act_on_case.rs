@@ -1,0 +1,130 @@
+//! Decides a command on a case (T2–T20). The facts are fetched first, then one transaction decides
+//! and records.
+
+use chassis::{
+    auth::Caller,
+    decode::Fields,
+    error::Error,
+    feed,
+    pg::{Claim, Tx},
+};
+use kernel::CaseId;
+use proto::workflow::v1::{self as wire, ActOnCaseRequest, ActOnCaseResponse};
+use workflow_core::{Command, Facts, Needs, decide};
+
+use super::{Service, actor};
+use crate::{
+    convert::{self, command},
+    record::{self, Told},
+    store,
+};
+
+const OPERATION: &str = "ActOnCase";
+
+pub async fn handle(
+    service: &Service,
+    caller: &Caller,
+    request: ActOnCaseRequest,
+) -> Result<ActOnCaseResponse, Error> {
+    let (case, command) = decode(&request)?;
+    let mut tx = service.database.read(caller).await?;
+    let household = store::case::household(&mut tx, case).await?;
+    let as_of = tx.today();
+    drop(tx);
+    let household = household.ok_or(Error::NotFound { what: "case" })?;
+    let needs = Needs::of(command.step());
+    let facts = service.neighbours.facts(needs, case, household, as_of);
+    service
+        .act_on_case_with(caller, request, facts.await?)
+        .await
+}
+
+impl Service {
+    /// Decides a command on facts that are given, in one transaction.
+    ///
+    /// # Errors
+    /// See the RPC.
+    pub async fn act_on_case_with(
+        &self,
+        caller: &Caller,
+        mut request: ActOnCaseRequest,
+        facts: Facts,
+    ) -> Result<ActOnCaseResponse, Error> {
+        let (case, command) = decode(&request)?;
+        let request_id = std::mem::take(&mut request.request_id);
+        let mut tx = self.database.begin(caller).await?;
+        match tx.claim(OPERATION, &request_id, &request).await? {
+            Claim::Replayed(response) => replayed(&mut tx, case, response).await,
+            Claim::Fresh => act(tx, case, command, request, facts).await,
+        }
+    }
+}
+
+fn decode(request: &ActOnCaseRequest) -> Result<(CaseId, Command), Error> {
+    let mut f = Fields::new();
+    let case = f.parse("case_id", &request.case_id);
+    let command = command::read(&mut f, request.command.as_ref());
+    f.finish_with(case.zip(command))
+}
+
+async fn act(
+    mut tx: Tx,
+    case: CaseId,
+    command: Command,
+    request: ActOnCaseRequest,
+    facts: Facts,
+) -> Result<ActOnCaseResponse, Error> {
+    let file = store::case::lock(&mut tx, case).await?;
+    let mut file = file.ok_or(Error::NotFound { what: "case" })?;
+    let current = file.case.version;
+    if request.version != 0 && request.version != current {
+        return Err(Error::VersionConflict { current });
+    }
+    let needs = Needs::of(command.step());
+    let decision = decide(&file.case, command, &facts, &actor(&tx), tx.today())?;
+    let mut sent = request.command;
+    let contact = sent.as_mut().and_then(take_contact);
+    let told = Told {
+        command: sent,
+        facts: convert::facts::provenance(&facts, needs),
+        rules: decision.rules,
+        comparison_id: String::new(),
+    };
+    record::event(&mut tx, &mut file, &decision.event, told).await?;
+    if let Some((name, phone)) = contact {
+        store::contact::insert(&mut tx, &file, &name, &phone).await?;
+    }
+    let mut response = ActOnCaseResponse {
+        case: Some(convert::case::case(&file)),
+        feed_position: 0,
+    };
+    tx.remember(&response).await?;
+    response.feed_position = tx.commit().await?.unwrap_or_default();
+    Ok(response)
+}
+
+/// The position is known only after the answer was remembered: it is the place of the event that
+/// made the answer's version.
+async fn replayed(
+    tx: &mut Tx,
+    case: CaseId,
+    mut response: ActOnCaseResponse,
+) -> Result<ActOnCaseResponse, Error> {
+    let version = response.case.as_ref().map_or(0, |case| case.version);
+    let items = feed::by_subject(tx, case.0).await?;
+    let at = usize::try_from(version - 1).ok();
+    let item = at.and_then(|at| items.get(at));
+    response.feed_position = item.map_or(0, |item| item.position);
+    Ok(response)
+}
+
+/// Takes name and phone out of an elimination; they have their own table.
+fn take_contact(command: &mut wire::Command) -> Option<(String, String)> {
+    match &mut command.command {
+        Some(wire::command::Command::Eliminate(c)) => {
+            let name = std::mem::take(&mut c.contact_name);
+            Some((name, std::mem::take(&mut c.contact_phone)))
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,257 @@
+//! Cases: rehydrated from their events, listed from their rows.
+
+use anyhow::Context;
+use chassis::{
+    error::{self, Error},
+    feed,
+    pg::Tx,
+};
+use chrono::{Datelike, NaiveDate};
+use kernel::{CaseId, Code, DivisionCode, HouseholdId, Refusal, Requirement};
+use prost::Message;
+use proto::workflow::v1::Case;
+use uuid::Uuid;
+use workflow_core::{CaseState, History, due};
+
+use crate::{case_file::CaseFile, convert};
+
+/// Where a case lies, and whose it is. `None` out of scope.
+pub async fn household(tx: &mut Tx, id: CaseId) -> Result<Option<HouseholdId>, Error> {
+    let household = sqlx::query_scalar!(
+        "select household_id from workflow.cases where id = $1",
+        id.0
+    )
+    .fetch_optional(&mut **tx)
+    .await?;
+    Ok(household.map(Into::into))
+}
+
+/// The case as its events have made it. `None` out of scope.
+pub async fn file(tx: &mut Tx, id: CaseId) -> Result<Option<CaseFile>, Error> {
+    let items = feed::by_subject(tx, id.0).await?;
+    if items.is_empty() {
+        return Ok(None);
+    }
+    let file = CaseFile::replay(&items).with_context(|| format!("case {id}"));
+    file.map(Some).map_err(Error::Internal)
+}
+
+/// The same, held against other writers until the transaction ends.
+pub async fn lock(tx: &mut Tx, id: CaseId) -> Result<Option<CaseFile>, Error> {
+    let row = sqlx::query!(
+        "select id from workflow.cases where id = $1 for update",
+        id.0
+    )
+    .fetch_optional(&mut **tx)
+    .await?;
+    match row {
+        Some(_) => file(tx, id).await,
+        None => Ok(None),
+    }
+}
+
+/// What the household's earlier cases say to a new one.
+pub async fn history(tx: &mut Tx, household: HouseholdId) -> Result<History, Error> {
+    let latest = sqlx::query!(
+        "select id, state, open from workflow.cases where household_id = $1
+         order by open desc, id desc limit 1",
+        household.0
+    )
+    .fetch_optional(&mut **tx)
+    .await?;
+    let eliminated = CaseState::RiskEliminated.as_str();
+    Ok(History {
+        open: latest.as_ref().filter(|c| c.open).map(|c| c.id.into()),
+        eliminated: latest
+            .filter(|c| c.state == eliminated)
+            .map(|c| c.id.into()),
+    })
+}
+
+/// The next case number of a village and year, e.g. `999999001002-2026-0007`.
+pub async fn next_number(
+    tx: &mut Tx,
+    division: &DivisionCode,
+    today: NaiveDate,
+) -> Result<String, Error> {
+    let year = today.year();
+    let last = sqlx::query_scalar!(
+        "insert into workflow.case_numbers (division_code, year, last) values ($1, $2, 1)
+         on conflict (division_code, year) do update set last = case_numbers.last + 1
+         returning last",
+        division.as_str(),
+        year
+    )
+    .fetch_one(&mut **tx)
+    .await?;
+    Ok(format!("{division}-{year}-{last:04}"))
+}
+
+/// Stores a new case.
+pub async fn insert(tx: &mut Tx, file: &CaseFile) -> Result<(), Error> {
+    sqlx::query!(
+        "insert into workflow.cases (id, household_id, division_code, case_number, state, open,
+                                     due_on, version, body)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        file.id.0,
+        file.household.0,
+        file.division.as_str(),
+        file.number,
+        file.case.state.as_str(),
+        !file.case.state.is_final(),
+        due(&file.case),
+        file.case.version,
+        convert::case::case(file).encode_to_vec(),
+    )
+    .execute(&mut **tx)
+    .await
+    .map_err(|e| match error::constraint(&e) {
+        // Somebody declared the same household between the look and the write.
+        Some("cases_one_open") => Error::Refused(Refusal::from(Requirement::new(
+            "S02",
+            "ONE_OPEN_CASE",
+            0,
+            1,
+        ))),
+        _ => e.into(),
+    })?;
+    Ok(())
+}
+
+/// Stores what an event has made of a case.
+pub async fn update(tx: &mut Tx, file: &CaseFile) -> Result<(), Error> {
+    sqlx::query!(
+        "update workflow.cases set state = $2, open = $3, due_on = $4, version = $5, body = $6
+         where id = $1",
+        file.id.0,
+        file.case.state.as_str(),
+        !file.case.state.is_final(),
+        due(&file.case),
+        file.case.version,
+        convert::case::case(file).encode_to_vec(),
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// Which cases are wanted.
+pub struct Wanted {
+    pub division: Option<DivisionCode>,
+    /// Empty for all.
+    pub states: Vec<CaseState>,
+    pub household: Option<HouseholdId>,
+    /// Only open ones that are due up to this day.
+    pub due_until: Option<NaiveDate>,
+}
+
+/// Cases, newest first, behind `after`, at most `most`.
+pub async fn list(
+    tx: &mut Tx,
+    wanted: &Wanted,
+    after: Option<CaseId>,
+    most: i64,
+) -> Result<Vec<Case>, Error> {
+    let prefix = wanted.division.as_ref().map_or("", |d| d.prefix());
+    let states = codes(&wanted.states);
+    let bodies = sqlx::query_scalar!(
+        r#"
+        select body from workflow.cases
+        where division_code ^@ $1
+          and (cardinality($2::text[]) = 0 or state = any($2))
+          and ($3::uuid is null or household_id = $3)
+          and ($4::date is null or (open and due_on <= $4))
+          and ($5::uuid is null or id < $5)
+        order by id desc
+        limit $6
+        "#,
+        prefix,
+        &states,
+        wanted.household.map(|h| h.0),
+        wanted.due_until,
+        after.map(|id| id.0),
+        most,
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    decode(bodies)
+}
+
+/// How many there are.
+pub async fn count(tx: &mut Tx, wanted: &Wanted) -> Result<i64, Error> {
+    let prefix = wanted.division.as_ref().map_or("", |d| d.prefix());
+    let states = codes(&wanted.states);
+    let count = sqlx::query_scalar!(
+        r#"
+        select count(*) as "count!" from workflow.cases
+        where division_code ^@ $1
+          and (cardinality($2::text[]) = 0 or state = any($2))
+          and ($3::uuid is null or household_id = $3)
+          and ($4::date is null or (open and due_on <= $4))
+        "#,
+        prefix,
+        &states,
+        wanted.household.map(|h| h.0),
+        wanted.due_until,
+    )
+    .fetch_one(&mut **tx)
+    .await?;
+    Ok(count)
+}
+
+/// Cases by id.
+pub async fn lookup(tx: &mut Tx, ids: &[CaseId]) -> Result<Vec<Case>, Error> {
+    let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
+    let bodies = sqlx::query_scalar!(
+        "select body from workflow.cases where id = any($1) order by id",
+        &ids
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    decode(bodies)
+}
+
+/// The open case, else the latest, of each household.
+pub async fn current(tx: &mut Tx, households: &[HouseholdId]) -> Result<Vec<Case>, Error> {
+    let households: Vec<Uuid> = households.iter().map(|id| id.0).collect();
+    let bodies = sqlx::query_scalar!(
+        "select distinct on (household_id) body from workflow.cases
+         where household_id = any($1)
+         order by household_id, open desc, id desc",
+        &households
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    decode(bodies)
+}
+
+/// Cases of a village in a state, held against other writers, by id.
+pub async fn lock_in_state(
+    tx: &mut Tx,
+    division: &DivisionCode,
+    state: CaseState,
+) -> Result<Vec<CaseFile>, Error> {
+    let ids = sqlx::query_scalar!(
+        "select id from workflow.cases where division_code = $1 and state = $2
+         order by id for update",
+        division.as_str(),
+        state.as_str()
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    let mut files = Vec::with_capacity(ids.len());
+    for id in ids {
+        files.extend(file(tx, id.into()).await?);
+    }
+    Ok(files)
+}
+
+fn codes(states: &[CaseState]) -> Vec<String> {
+    states.iter().map(|s| s.as_str().to_owned()).collect()
+}
+
+fn decode(bodies: Vec<Vec<u8>>) -> Result<Vec<Case>, Error> {
+    let cases = bodies.iter().map(|body| Case::decode(&body[..]));
+    let cases = cases.collect::<Result<_, _>>().context("cases.body");
+    cases.map_err(Error::Internal)
+}

@@ -1,0 +1,7 @@
+//! SQL, by aggregate.
+
+pub mod case;
+pub mod contact;
+pub mod lead;
+pub mod text;
+pub mod warning_list;

@@ -1,0 +1,12 @@
+//! The workflow service on PostgreSQL.
+
+#[path = "workflow/desk.rs"]
+mod desk;
+#[path = "workflow/input.rs"]
+mod input;
+#[path = "workflow/leads.rs"]
+mod leads;
+#[path = "workflow/life.rs"]
+mod life;
+#[path = "workflow/scope.rs"]
+mod scope;

@@ -1,0 +1,415 @@
+//! The service on a database of its own, with a clock that can be moved. The facts of the neighbours
+//! are given; how they are fetched is tested where the neighbours are.
+
+use std::{cell::Cell, sync::LazyLock};
+
+use chassis::{
+    auth::{Authenticator, Caller, ServiceIdentity},
+    client,
+    clock::{Clock, ClockShift},
+    error::Error,
+    feed::{self, Filter, Stored},
+    pg::Database,
+    subscription::Consumer,
+    testing::{TestDatabase, TestIssuer, caller, new_id},
+};
+use chrono::{Days, Duration, NaiveDate};
+use ed25519_dalek::pkcs8::{EncodePrivateKey, KeypairBytes};
+use kernel::{Code, DivisionCode, ItemKind, Money, NoticePlaceId, Origin, RiskType, Role};
+use prost::Message;
+use proto::{
+    feed::v1::Item,
+    r#type::v1 as types,
+    workflow::v1::{command::Command, workflow_service_server::WorkflowService, *},
+};
+use tonic::{Request, Response, Status};
+use uuid::Uuid;
+use workflow::{MIGRATOR, NAME, Service, consume::Comparisons, facts::Neighbours};
+use workflow_core::{ComparisonFacts, Facts, HouseholdFacts, MeasureFacts};
+
+pub const COUNTY: &str = "999999000000";
+pub const TOWNSHIP: &str = "999999001000";
+pub const VILLAGE: &str = "999999001001";
+pub const SHA256: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
+pub struct Desk {
+    pub test: TestDatabase,
+    pub database: Database,
+    pub service: Service,
+    pub clock: Clock,
+    shift: ClockShift,
+    /// Whether the households of this test are well again.
+    pub has_recovered: Cell<bool>,
+    pub places: [Uuid; 2],
+}
+
+/// An issuer of tokens that only this run of the tests knows.
+fn issuer() -> TestIssuer {
+    let key = KeypairBytes {
+        secret_key: *new_id()
+            .as_bytes()
+            .repeat(2)
+            .first_chunk()
+            .expect("32 bytes"),
+        public_key: None,
+    };
+    let pem = key.to_pkcs8_pem(Default::default()).expect("a PEM");
+    TestIssuer::new(pem.as_bytes())
+}
+
+impl Desk {
+    pub async fn open() -> Self {
+        let test = TestDatabase::create().await;
+        let (clock, shift) = Clock::shiftable();
+        let database = test.service(NAME, &MIGRATOR, &clock).await;
+        let keys = issuer();
+        let config = keys.config(NAME, COUNTY);
+        let authenticator = Authenticator::new(&config).await.expect("keys are read");
+        let nobody = client::channel("http://127.0.0.1:9").expect("a URL");
+        let neighbours = Neighbours {
+            households: nobody.clone(),
+            comparison: nobody.clone(),
+            measures: nobody,
+            identity: ServiceIdentity::new(&config.service_token_file, authenticator),
+        };
+        Self {
+            service: Service::new(database.clone(), neighbours),
+            test,
+            database,
+            clock,
+            shift,
+            has_recovered: Cell::new(false),
+            places: [new_id(), new_id()],
+        }
+    }
+
+    pub async fn close(self) {
+        self.database.close().await;
+        self.test.drop_database().await;
+    }
+
+    pub fn today(&self) -> NaiveDate {
+        self.clock.today()
+    }
+
+    pub fn days_pass(&self, days: i64) {
+        self.shift.advance(Duration::days(days));
+    }
+
+    /// Facts of a household hit by illness, for which everything is in order.
+    pub fn in_need(&self) -> Facts {
+        let today = self.today();
+        Facts {
+            household: HouseholdFacts {
+                origin: Some(Origin::General),
+                income_complete: true,
+                net_pc: Money::from_yuan(16_080),
+                reference_pc: Money::from_yuan(6_080),
+                line: Some(Money::from_yuan(8_700)),
+                guarantees_complete: true,
+                guarantees_safe: true,
+                persons_to_authorise: 3,
+                persons_authorised: 3,
+                items_covered: ItemKind::ALL.to_vec(),
+                required_places: self.places.map(NoticePlaceId).to_vec(),
+                ..HouseholdFacts::default()
+            },
+            comparison: Some(ComparisonFacts {
+                complete: true,
+                oldest_data: Some(today),
+                ..ComparisonFacts::default()
+            }),
+            measures: MeasureFacts {
+                has_responsible: true,
+                risks_planned: vec![RiskType::Illness],
+                risks_delivered: vec![RiskType::Illness],
+                planned_elimination: today.checked_add_days(Days::new(200)),
+                development_delivered: true,
+                ..MeasureFacts::default()
+            },
+        }
+    }
+
+    /// The same household when the risk is gone.
+    pub fn recovered(&self) -> Facts {
+        let mut facts = self.in_need();
+        facts.household.reference_pc = Money::from_yuan(12_000);
+        facts.household.above_line_since = self.today().checked_sub_days(Days::new(190));
+        facts.measures.risks_closed = vec![RiskType::Illness];
+        facts
+    }
+
+    /// Everything in order for where the procedure stands.
+    fn facts(&self) -> Facts {
+        match self.has_recovered.get() {
+            true => self.recovered(),
+            false => self.in_need(),
+        }
+    }
+
+    pub async fn declare(&self, caller: &Caller, household: Uuid) -> Result<Case, Error> {
+        let village = division(VILLAGE);
+        let request = declaration(household);
+        let declared = self.service.declare_case_in(caller, request, village).await;
+        Ok(declared?.case.expect("a case"))
+    }
+
+    /// A case of a household of its own.
+    pub async fn declared(&self) -> Case {
+        let case = self.declare(cadre(), new_id()).await;
+        case.expect("declared")
+    }
+
+    pub async fn act_with(
+        &self,
+        caller: &Caller,
+        case: &str,
+        command: Command,
+        facts: Facts,
+    ) -> Result<Case, Error> {
+        let request = act(case, command);
+        let acted = self.service.act_on_case_with(caller, request, facts).await;
+        Ok(acted?.case.expect("a case"))
+    }
+
+    pub async fn act(&self, caller: &Caller, case: &str, command: Command) -> CaseState {
+        let facts = self.facts();
+        let acted = self.act_with(caller, case, command, facts).await;
+        acted.expect("accepted").state()
+    }
+
+    pub async fn freeze(&self) -> WarningList {
+        let request = FreezeWarningListRequest {
+            request_id: new_id().to_string(),
+            division_code: VILLAGE.to_owned(),
+            month: kernel::Month::of(self.today()).to_string(),
+        };
+        let frozen = self.service.freeze_warning_list(by(cadre(), request)).await;
+        frozen.expect("frozen").into_inner().list.expect("a list")
+    }
+
+    /// Leads a declared case up to the notice that hangs everywhere.
+    pub async fn to_notice(&self, case: &str) {
+        let today = self.today();
+        self.act(cadre(), case, authorise()).await;
+        self.act(cadre(), case, verify(today)).await;
+        self.freeze().await;
+        self.act(secretary(), case, appraise(today, 15)).await;
+        for place in self.places {
+            self.act(cadre(), case, post(place, today)).await;
+        }
+    }
+
+    /// Leads a declared case up to enrolment.
+    pub async fn to_enrolment(&self, case: &str) -> CaseState {
+        self.to_notice(case).await;
+        self.days_pass(7);
+        self.act(cadre(), case, close_notice(self.today())).await;
+        let report = SubmitVillageReport {
+            evidence_sha256: SHA256.to_owned(),
+        };
+        self.act(cadre(), case, Command::SubmitVillageReport(report))
+            .await;
+        self.act(office(), case, review("OPINION")).await;
+        let confirm = Command::ConfirmComparison(ConfirmComparison {});
+        self.act(officer(), case, confirm).await;
+        self.act(cadre(), case, Command::Enrol(Enrol::default()))
+            .await
+    }
+
+    /// Tells the service what the comparison service would.
+    pub async fn tell(&self, kind: &str, payload: &impl Message) {
+        let item = Item {
+            kind: kind.to_owned(),
+            payload: payload.encode_to_vec(),
+            ..Item::default()
+        };
+        let prepared = Comparisons.prepare(&item).await.expect("prepared");
+        let county = division(COUNTY);
+        let mut tx = self.database.begin_internal(county).await.expect("begun");
+        let applied = Comparisons.apply(&mut tx, &item, prepared).await;
+        applied.expect("applied");
+        tx.commit().await.expect("committed");
+    }
+
+    /// Every item of the feed, as the county sees it.
+    pub async fn feed(&self) -> Vec<Stored> {
+        let mut tx = self.database.read(officer()).await.expect("begun");
+        let page = feed::page(&mut tx, 0, &Filter::default(), 1000).await;
+        page.expect("a page").items
+    }
+
+    pub async fn events(&self, case: &str) -> Vec<CaseEvent> {
+        let request = ListCaseEventsRequest {
+            case_id: case.to_owned(),
+        };
+        let events = self.service.list_case_events(by(officer(), request)).await;
+        events.expect("listed").into_inner().events
+    }
+
+    /// The first difference between rows and events.
+    pub async fn difference(&self) -> Option<String> {
+        let mut owner = self.test.owner().await;
+        let found = workflow::verify_projection(&mut owner).await;
+        found.expect("verified")
+    }
+}
+
+/// A request as it comes from the authentication layer.
+pub fn by<T>(caller: &Caller, message: T) -> Request<T> {
+    let mut request = Request::new(message);
+    request.extensions_mut().insert(caller.clone());
+    request
+}
+
+pub fn cadre() -> &'static Caller {
+    static CALLER: LazyLock<Caller> = LazyLock::new(|| caller(Role::VillageCadre, VILLAGE));
+    &CALLER
+}
+
+pub fn secretary() -> &'static Caller {
+    static CALLER: LazyLock<Caller> = LazyLock::new(|| caller(Role::FirstSecretary, VILLAGE));
+    &CALLER
+}
+
+pub fn office() -> &'static Caller {
+    static CALLER: LazyLock<Caller> = LazyLock::new(|| caller(Role::TownshipOffice, TOWNSHIP));
+    &CALLER
+}
+
+pub fn officer() -> &'static Caller {
+    static CALLER: LazyLock<Caller> = LazyLock::new(|| caller(Role::CountyOfficer, COUNTY));
+    &CALLER
+}
+
+pub fn division(code: &str) -> DivisionCode {
+    code.parse().expect("a division")
+}
+
+pub fn error<T>(answer: Result<Response<T>, Status>) -> Error {
+    match answer {
+        Ok(_) => panic!("must fail"),
+        Err(status) => Error::from_status(&status),
+    }
+}
+
+/// "rule code" of everything unmet.
+pub fn refusal<T>(answer: Result<T, Error>) -> Vec<String> {
+    match answer {
+        Err(Error::Refused(refusal)) => {
+            let unmet = refusal.unmet.iter();
+            unmet.map(|r| format!("{} {}", r.rule, r.code)).collect()
+        }
+        Err(other) => panic!("must be refused: {other:?}"),
+        Ok(_) => panic!("must be refused"),
+    }
+}
+
+/// "field code" of everything malformed.
+pub fn violations<T>(answer: Result<T, Error>) -> Vec<String> {
+    match answer {
+        Err(Error::Invalid(found)) => {
+            let found = found.iter();
+            found.map(|v| format!("{} {}", v.field, v.code)).collect()
+        }
+        Err(other) => panic!("must be invalid: {other:?}"),
+        Ok(_) => panic!("must be invalid"),
+    }
+}
+
+pub fn declaration(household: Uuid) -> DeclareCaseRequest {
+    DeclareCaseRequest {
+        request_id: new_id().to_string(),
+        household_id: household.to_string(),
+        channel: types::LeadChannel::SelfDeclaration.into(),
+        risks: vec![types::Risk {
+            r#type: types::RiskType::Illness.into(),
+            remark: "REMARK".to_owned(),
+            ..types::Risk::default()
+        }],
+        evidence_sha256: vec![SHA256.to_owned()],
+        ..DeclareCaseRequest::default()
+    }
+}
+
+pub fn act(case: &str, command: Command) -> ActOnCaseRequest {
+    ActOnCaseRequest {
+        request_id: new_id().to_string(),
+        case_id: case.to_owned(),
+        version: 0,
+        command: Some(proto::workflow::v1::Command {
+            command: Some(command),
+        }),
+    }
+}
+
+pub fn authorise() -> Command {
+    Command::Authorise(Authorise {
+        text_version: "2026-1".to_owned(),
+        evidence_sha256: SHA256.to_owned(),
+    })
+}
+
+pub fn verify(on: NaiveDate) -> Command {
+    Command::Verify(Verify {
+        visitors: vec!["cadre-1".to_owned(), "grid-1".to_owned()],
+        visited_on: on.to_string(),
+        standard_met: true,
+        true_statement: true,
+        complete: true,
+        evidence_sha256: vec![SHA256.to_owned()],
+    })
+}
+
+pub fn appraise(on: NaiveDate, representatives: i32) -> Command {
+    Command::Appraise(Appraise {
+        held_on: on.to_string(),
+        attendance: Some(Attendance {
+            villager_representatives: representatives,
+            township_liaisons: 1,
+            village_cadres: 2,
+            committee_members: 3,
+            resident_team: 1,
+        }),
+        votes_for: representatives,
+        conflicts_declared: true,
+        category: types::Category::SuddenHardship.into(),
+        evidence_sha256: vec![SHA256.to_owned()],
+        ..Appraise::default()
+    })
+}
+
+pub fn post(place: Uuid, on: NaiveDate) -> Command {
+    Command::PostNotice(PostNotice {
+        place_id: place.to_string(),
+        posted_on: on.to_string(),
+        evidence_sha256: SHA256.to_owned(),
+    })
+}
+
+pub fn close_notice(on: NaiveDate) -> Command {
+    Command::CloseNotice(CloseNotice {
+        removed_on: on.to_string(),
+        evidence_sha256: SHA256.to_owned(),
+    })
+}
+
+pub fn review(opinion: &str) -> Command {
+    Command::ReviewByTownship(ReviewByTownship {
+        papers_regular: true,
+        papers_complete: true,
+        opinion: opinion.to_owned(),
+        evidence_sha256: SHA256.to_owned(),
+    })
+}
+
+pub fn lead(household: Uuid, channel: types::LeadChannel) -> SubmitLeadRequest {
+    SubmitLeadRequest {
+        request_id: new_id().to_string(),
+        household_id: household.to_string(),
+        channel: channel.into(),
+        reference: "REFERENCE".to_owned(),
+        risk: types::RiskType::Illness.into(),
+        severity: types::Severity::Yellow.into(),
+    }
+}
