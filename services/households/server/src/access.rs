@@ -55,7 +55,11 @@ const VISITORS: &[Role] = &[
 ];
 
 /// Those who bring sheets of the national system.
-const IMPORTERS: &[Role] = &[Role::VillageCadre, Role::TownshipOffice, Role::CountyOfficer];
+const IMPORTERS: &[Role] = &[
+    Role::VillageCadre,
+    Role::TownshipOffice,
+    Role::CountyOfficer,
+];
 
 const CONFIGURERS: &[Role] = &[Role::CountyOfficer, Role::SystemAdmin];
 

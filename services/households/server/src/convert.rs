@@ -121,9 +121,9 @@ pub fn member(household: HouseholdId, member: &Member, view: View) -> wire::Memb
         registered: member.standing.registered,
         resident: member.standing.resident,
         shares_income: member.standing.shares_income,
-        labour_capacity: member
-            .labour
-            .map_or(0, |labour: LabourCapacity| codes::labour_capacity_to_proto(labour)),
+        labour_capacity: member.labour.map_or(0, |labour: LabourCapacity| {
+            codes::labour_capacity_to_proto(labour)
+        }),
         health: view.personal(&member.health),
         schooling: member.schooling.clone(),
         medically_insured: member.medically_insured,
@@ -238,7 +238,11 @@ pub fn authorisation(stored: &Stored) -> wire::Authorisation {
         household_id: stored.household.to_string(),
         person_id: a.person.to_string(),
         signed_by_person_id: a.signed_by.to_string(),
-        items: a.items.iter().map(|i| codes::item_kind_to_proto(*i)).collect(),
+        items: a
+            .items
+            .iter()
+            .map(|i| codes::item_kind_to_proto(*i))
+            .collect(),
         purpose: a.purpose.clone(),
         text_version: a.text_version.clone(),
         signed_on: a.signed_on.to_string(),

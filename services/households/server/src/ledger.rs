@@ -10,11 +10,7 @@ use households_core::{
 };
 use kernel::{HouseholdId, Month};
 
-use crate::store::{
-    self,
-    household::Household,
-    income::Replacement,
-};
+use crate::store::{self, household::Household, income::Replacement};
 
 /// What somebody says of one household's months from..=to.
 #[derive(Debug)]
@@ -37,12 +33,20 @@ pub async fn replace(
     let (Some(first), Some(last)) = (first, last) else {
         return Ok(HashMap::new());
     };
-    let ids: Vec<HouseholdId> = statements.iter().map(|(household, _)| household.id).collect();
+    let ids: Vec<HouseholdId> = statements
+        .iter()
+        .map(|(household, _)| household.id)
+        .collect();
     let mut known = store::income::list(tx, &ids, first, last).await?;
     let mut changes = HashMap::new();
     let mut replacements = Vec::new();
     for (household, statement) in statements {
-        let Statement { from, to, entries, complete } = statement;
+        let Statement {
+            from,
+            to,
+            entries,
+            complete,
+        } = statement;
         let old = known.remove(&household.id).unwrap_or_default();
         let mut ledger = Ledger {
             entries: old.clone(),
@@ -54,7 +58,10 @@ pub async fn replace(
         if same && ledger.complete == household.income_months {
             continue;
         }
-        changes.insert(household.id, change::of_ledger(from, to, &old, &ledger.entries));
+        changes.insert(
+            household.id,
+            change::of_ledger(from, to, &old, &ledger.entries),
+        );
         household.income_months = ledger.complete;
         replacements.push(Replacement {
             household: household.id,

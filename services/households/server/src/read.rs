@@ -7,7 +7,7 @@ use households_core::{
     member::{Member, Standing},
     risk::{REMARK_CHARS_MAX, RISKS_MAX, Risk},
 };
-use kernel::{DivisionCode, HouseholdId, PersonId};
+use kernel::{DivisionCode, HouseholdId, Month, PersonId};
 use proto::{households::v1 as wire, r#type::v1 as shared};
 
 /// Longest name: that of a person of a minority with several parts.
@@ -41,7 +41,8 @@ pub fn profile(
     division: Option<DivisionCode>,
     risks: Option<Vec<Risk>>,
 ) -> Option<Profile> {
-    let national_number = f.text_optional("national_number", &given.national_number, WORD_CHARS_MAX);
+    let national_number =
+        f.text_optional("national_number", &given.national_number, WORD_CHARS_MAX);
     let group_number = u32::try_from(given.group_number).ok();
     if group_number.is_none() {
         f.violation("group_number", "GROUP_NUMBER", "0 to 99");
@@ -97,13 +98,19 @@ pub fn member(f: &mut Fields, given: &wire::Member, person: PersonId) -> Option<
         }
         let birth_date = id_number.birth_date().to_string();
         if !given.birth_date.is_empty() && given.birth_date != birth_date {
-            f.violation("birth_date", "BIRTH_DATE", "the date that the ID number says");
+            f.violation(
+                "birth_date",
+                "BIRTH_DATE",
+                "the date that the ID number says",
+            );
         }
     }
     let relation = f.text_optional("relation", &given.relation, WORD_CHARS_MAX);
     let labour = match given.labour_capacity {
         0 => Some(None),
-        value => f.code("labour_capacity", codes::labour_capacity(value)).map(Some),
+        value => f
+            .code("labour_capacity", codes::labour_capacity(value))
+            .map(Some),
     };
     let health = f.text_optional("health", &given.health, WORD_CHARS_MAX);
     let schooling = f.text_optional("schooling", &given.schooling, WORD_CHARS_MAX);
@@ -126,4 +133,24 @@ pub fn member(f: &mut Fields, given: &wire::Member, person: PersonId) -> Option<
         social_security: given.social_security,
         guardian,
     })
+}
+
+/// Months at once: three years, the longest that a review looks back over.
+const MONTHS_MAX: u32 = 36;
+
+/// First and last month of a span.
+pub fn months(f: &mut Fields, from: &str, to: &str) -> Option<(Month, Month)> {
+    let from = f.month("from_month", from);
+    let to = f.month("to_month", to);
+    let (from, to) = from.zip(to)?;
+    if to < from {
+        f.violation("to_month", "BEFORE_START", format_args!("{from} or later"));
+    } else if to.minus(MONTHS_MAX - 1) > from {
+        f.violation(
+            "to_month",
+            "TOO_MANY",
+            format_args!("at most {MONTHS_MAX} months"),
+        );
+    }
+    Some((from, to))
 }

@@ -9,7 +9,7 @@ use aes_gcm::{
 };
 use anyhow::{Context, ensure};
 use chassis::{error::Error, secret::SecretKey};
-use hmac::{Hmac, KeyInit as _, Mac};
+use hmac::{Hmac, Mac};
 use kernel::IdNumber;
 use serde::Deserialize;
 use sha2::Sha256;
@@ -84,7 +84,10 @@ impl Sealer {
             "a key id of id_number_keys.keys has 1 to 32 bytes"
         );
         let cipher = |key: &SecretKey| Aes256Gcm::new(&(*key.expose()).into());
-        let keys = config.keys.iter().map(|(id, key)| (id.clone(), cipher(key)));
+        let keys = config
+            .keys
+            .iter()
+            .map(|(id, key)| (id.clone(), cipher(key)));
         Ok(Self(Arc::new(Inner {
             current: config.current.clone(),
             keys: keys.collect(),
@@ -131,9 +134,15 @@ impl Sealer {
         let (&[version, id_len], rest) = sealed.split_first_chunk().context("too short")?;
         ensure!(version == VERSION, "unknown version {version}");
         let (id, rest) = rest.split_at_checked(id_len.into()).context("too short")?;
-        let (nonce, ciphertext) = rest.split_first_chunk::<NONCE_BYTES>().context("too short")?;
+        let (nonce, ciphertext) = rest
+            .split_first_chunk::<NONCE_BYTES>()
+            .context("too short")?;
         let id = std::str::from_utf8(id)?;
-        let cipher = self.0.keys.get(id).with_context(|| format!("no key {id:?}"))?;
+        let cipher = self
+            .0
+            .keys
+            .get(id)
+            .with_context(|| format!("no key {id:?}"))?;
         let aad = associated(column, row, id);
         let payload = Payload {
             msg: ciphertext,
@@ -204,7 +213,10 @@ mod tests {
         let sealer = sealer("a");
         let (row, other) = (Uuid::from_u128(1), Uuid::from_u128(2));
         let sealed = sealer.seal(Column::IdNumber, row, b"x").expect("sealed");
-        assert_eq!(sealer.open(Column::IdNumber, row, &sealed).expect("open"), b"x");
+        assert_eq!(
+            sealer.open(Column::IdNumber, row, &sealed).expect("open"),
+            b"x"
+        );
         assert!(sealer.open(Column::IdNumber, other, &sealed).is_err());
         assert!(sealer.open(Column::Phone, row, &sealed).is_err());
         let again = sealer.seal(Column::IdNumber, row, b"x").expect("sealed");

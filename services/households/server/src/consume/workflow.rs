@@ -56,7 +56,10 @@ fn read(event: &CaseEvent) -> anyhow::Result<Option<Standing>> {
     if event.from == event.to {
         return Ok(None);
     }
-    let category = event.case.as_ref().and_then(|case| codes::category(case.category));
+    let category = event
+        .case
+        .as_ref()
+        .and_then(|case| codes::category(case.category));
     let enrolled_as = match event.to() {
         CaseState::Enrolled
         | CaseState::UnderAssistance
@@ -115,7 +118,13 @@ mod tests {
         let enrolled = Some(Some(Some(Category::SuddenHardship)));
         assert_eq!(after(CaseState::Declared, CaseState::Authorised), None);
         assert_eq!(after(CaseState::Compared, CaseState::Enrolled), enrolled);
-        assert_eq!(after(CaseState::Filed, CaseState::RiskEliminated), Some(None));
-        assert_eq!(after(CaseState::UnderAssistance, CaseState::UnderAssistance), None);
+        assert_eq!(
+            after(CaseState::Filed, CaseState::RiskEliminated),
+            Some(None)
+        );
+        assert_eq!(
+            after(CaseState::UnderAssistance, CaseState::UnderAssistance),
+            None
+        );
     }
 }

@@ -6,7 +6,7 @@ use std::{
     io::{BufReader, Read, Seek, SeekFrom},
 };
 
-use csv::ByteRecord;
+use csv::{ByteRecord, Terminator};
 use encoding_rs::GB18030;
 use households_core::sheet::{COLUMNS_MAX, Cell};
 
@@ -29,20 +29,28 @@ pub(super) fn rows(mut file: &File, visit: &mut Visit<'_>) -> Result<(), Unusabl
     let mut reader = csv::ReaderBuilder::new()
         .has_headers(false)
         .flexible(true)
-        .from_reader(BufReader::with_capacity(BLOCK_BYTES, file));
+        // With the default, whether a record's \r\n was counted depends on what follows.
+        .terminator(Terminator::Any(b'\n'))
+        .from_reader(BufReader::with_capacity(BLOCK_BYTES, file).chain(&b"\n"[..]));
     let mut record = ByteRecord::new();
+    // Lines within cells: a spreadsheet counts rows.
+    let mut inner_lines = 0;
     while reader
         .read_byte_record(&mut record)
         .map_err(|_| Unusable::Malformed)?
     {
-        let line = record.position().map_or(0, csv::Position::line);
+        let inner = record.as_slice().iter().filter(|byte| **byte == b'\n');
+        inner_lines += u64::try_from(inner.count()).unwrap_or(u64::MAX);
+        // The record has ended, so the reader is on the line after it.
+        let row = reader.position().line().saturating_sub(1 + inner_lines);
+        let row = u32::try_from(row).unwrap_or(u32::MAX);
         let texts: Vec<Option<Cow<'_, str>>> = record
             .iter()
             .take(COLUMNS_MAX)
             .map(|field| decode(field, encoding))
             .collect();
         let cells: Vec<Cell<'_>> = texts.iter().map(cell).collect();
-        match visit("", u32::try_from(line).unwrap_or(u32::MAX), &cells) {
+        match visit("", row, &cells) {
             Step::Next => {}
             Step::NextSheet | Step::Stop => break,
         }
@@ -53,8 +61,10 @@ pub(super) fn rows(mut file: &File, visit: &mut Visit<'_>) -> Result<(), Unusabl
 fn cell<'a>(text: &'a Option<Cow<'_, str>>) -> Cell<'a> {
     match text {
         None => Cell::Unreadable,
-        Some(text) if text.is_empty() => Cell::Empty,
-        Some(text) => Cell::Text(text.trim_start_matches('\u{feff}')),
+        Some(text) => match text.trim_start_matches('\u{feff}').trim_end_matches('\r') {
+            "" => Cell::Empty,
+            text => Cell::Text(text),
+        },
     }
 }
 
@@ -109,12 +119,44 @@ mod tests {
     fn encodings_are_told_apart_across_blocks() {
         let long = "户编号,姓名,测".repeat(20_000);
         assert_eq!(encoding_of(long.as_bytes()), Encoding::Utf8);
-        assert_eq!(encoding_of(format!("\u{feff}{long}").as_bytes()), Encoding::Utf8);
+        assert_eq!(
+            encoding_of(format!("\u{feff}{long}").as_bytes()),
+            Encoding::Utf8
+        );
         let (gbk, _, _) = GB18030.encode(&long);
         assert_eq!(encoding_of(&gbk), Encoding::Gb18030);
         let cut = &long.as_bytes()[..long.len() - 1];
         assert_eq!(encoding_of(cut), Encoding::Gb18030);
         assert_eq!(encoding_of(b""), Encoding::Utf8);
+    }
+
+    #[test]
+    fn rows_are_counted_as_a_spreadsheet_does() {
+        for text in [
+            "a,b\r\n\r\n\"c\nd\",\"e\"\r\nf,\r\n",
+            "a,b\n\n\"c\nd\",e\nf,",
+        ] {
+            let mut file = tempfile::tempfile().expect("a file");
+            file.write_all(text.as_bytes()).expect("written");
+            let mut found = Vec::new();
+            let read = rows(&file, &mut |_, number, cells| {
+                if !cells.iter().all(Cell::is_empty) {
+                    found.push((number, format!("{cells:?}")));
+                }
+                Step::Next
+            });
+            read.expect("readable");
+            let rows = [
+                (1, r#"[Text("a"), Text("b")]"#),
+                (3, r#"[Text("c\nd"), Text("e")]"#),
+                (4, r#"[Text("f"), Empty]"#),
+            ];
+            assert_eq!(
+                found,
+                rows.map(|(number, cells)| (number, cells.to_owned())),
+                "{text:?}"
+            );
+        }
     }
 
     proptest! {

@@ -6,9 +6,7 @@ use std::fs::File;
 use chrono::NaiveDate;
 use households_core::{
     member::MEMBERS_MAX,
-    sheet::{
-        Cell, Fault, ID_NUMBER, NATIONAL_NUMBER, Row, SheetHousehold, assemble, read_row,
-    },
+    sheet::{Cell, Fault, ID_NUMBER, NATIONAL_NUMBER, Row, SheetHousehold, assemble, read_row},
 };
 
 use super::{Format, Step, Unusable, rows, survey::Survey};

@@ -61,9 +61,10 @@ impl From<Unusable> for Error {
             Unusable::Malformed => one("MALFORMED_FILE", "a readable .xlsx or .csv file"),
             Unusable::UnpacksTooLarge => one("FILE_TOO_LARGE", "at most 512 MiB when unpacked"),
             Unusable::Macros => one("FILE_WITH_MACROS", "a workbook without macros"),
-            Unusable::NoHeaders => {
-                one("HEADER_MISSING", "户编号 and 证件号码 in row 3, or at least in rows 1 to 5")
-            }
+            Unusable::NoHeaders => one(
+                "HEADER_MISSING",
+                "户编号 and 证件号码 in row 3, or at least in rows 1 to 5",
+            ),
             Unusable::Headers(faults) => {
                 let mut fields = chassis::decode::Fields::new();
                 for (code, header) in faults {

@@ -63,7 +63,8 @@ fn check_sizes(mut file: &File) -> Result<(), Unusable> {
 
 pub(super) fn rows(mut file: &File, visit: &mut Visit<'_>) -> Result<(), Unusable> {
     check_sizes(file)?;
-    file.seek(SeekFrom::Start(0)).map_err(|_| Unusable::Malformed)?;
+    file.seek(SeekFrom::Start(0))
+        .map_err(|_| Unusable::Malformed)?;
     let mut workbook: Xlsx<_> = open_workbook_from_rs(BufReader::new(file))?;
     for sheet in workbook.sheet_names() {
         // Charts and the like are no worksheets; they hold no rows.

@@ -207,13 +207,28 @@ async fn fill_new(
     for e in new {
         let (id, division) = (e.household.id, e.household.profile.division);
         let (from, _) = draft::year(e.sheet, today);
-        entries.extend(draft::entries(e.sheet, from).into_iter().map(|n| (id, division, n)));
-        findings.extend(draft::findings(e.sheet, today).into_iter().map(|f| (id, division, f)));
+        entries.extend(
+            draft::entries(e.sheet, from)
+                .into_iter()
+                .map(|n| (id, division, n)),
+        );
+        findings.extend(
+            draft::findings(e.sheet, today)
+                .into_iter()
+                .map(|f| (id, division, f)),
+        );
         let number = e.household.profile.national_number.clone();
-        history.push((id, division, vec![Change::new("household", "created", "", number)]));
+        history.push((
+            id,
+            division,
+            vec![Change::new("household", "created", "", number)],
+        ));
         item::household(tx, item::HOUSEHOLD_CREATED, &e.household, &["household"]);
     }
-    let rows: Vec<_> = entries.iter().map(|(id, division, e)| (*id, *division, e)).collect();
+    let rows: Vec<_> = entries
+        .iter()
+        .map(|(id, division, e)| (*id, *division, e))
+        .collect();
     store::income::insert(tx, &rows).await?;
     store::finding::put(tx, &findings).await
 }

@@ -8,9 +8,7 @@ use households_core::{
     household::{Profile, group_number},
     income::{Entry, IncomeSource},
     member::Member,
-    sheet::{
-        DIVISION_CODE, Fault, RELOCATION_SITE, SheetHousehold, SheetMember, VILLAGE_GROUP,
-    },
+    sheet::{DIVISION_CODE, Fault, RELOCATION_SITE, SheetHousehold, SheetMember, VILLAGE_GROUP},
 };
 use kernel::{LedgerWindow, Month, PersonId};
 
@@ -30,8 +28,8 @@ pub fn profile(household: &SheetHousehold, register: &Register) -> Result<Profil
         .villages
         .get(&division)
         .ok_or_else(|| fault(DIVISION_CODE, "UNKNOWN_DIVISION"))?;
-    let group_number = group_number(&fields.group, groups)
-        .ok_or_else(|| fault(VILLAGE_GROUP, "UNKNOWN_GROUP"))?;
+    let group_number =
+        group_number(&fields.group, groups).ok_or_else(|| fault(VILLAGE_GROUP, "UNKNOWN_GROUP"))?;
     let site = fields.relocation_site.as_ref().map(|name| {
         let site = register.sites.get(&(division, name.clone()));
         site.copied()
@@ -73,7 +71,9 @@ pub fn members(
         .collect();
     let staying: Vec<PersonId> = members.iter().map(|member| member.person).collect();
     for member in &mut members {
-        member.guardian = member.guardian.filter(|guardian| staying.contains(guardian));
+        member.guardian = member
+            .guardian
+            .filter(|guardian| staying.contains(guardian));
     }
     members
 }

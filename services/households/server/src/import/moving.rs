@@ -36,13 +36,20 @@ pub(super) async fn move_members(
     }
     let (mut new, mut existing) = (Vec::new(), Vec::new());
     let (mut added, mut removed) = (Vec::new(), Vec::new());
-    for e in entering.iter().filter(|e| refused.contains_key(&e.household.id)) {
+    for e in entering
+        .iter()
+        .filter(|e| refused.contains_key(&e.household.id))
+    {
         if e.old.is_none() {
             new.push(e.household.id);
             continue;
         }
         existing.push(e.household.id);
-        added.extend(e.joining().map(|join| join.member.person).filter(|p| joined.contains(p)));
+        added.extend(
+            e.joining()
+                .map(|join| join.member.person)
+                .filter(|p| joined.contains(p)),
+        );
         removed.extend(e.leaving().filter_map(|person| ended.get(&person).copied()));
     }
     store::household::delete(tx, &new).await?;

@@ -3,10 +3,12 @@
 
 use chassis::{
     auth::Caller,
+    decode::Fields,
     error::Error,
     pg::{Claim, Tx},
 };
-use households_core::change::Change;
+use households_core::{change::Change, household::Profile};
+use kernel::HouseholdId;
 use prost::Message;
 use uuid::Uuid;
 
@@ -26,7 +28,7 @@ struct SealedAnswer {
 
 /// A change that has begun, or the answer that the same request got before.
 pub enum Begun<R> {
-    Fresh(Edit),
+    Fresh(Box<Edit>),
     Replayed(R),
 }
 
@@ -53,11 +55,11 @@ impl Service {
         let request = request_id.parse().unwrap_or_default();
         let Claim::Replayed(SealedAnswer { sealed }) = claim else {
             let sealer = self.sealer.clone();
-            return Ok(Begun::Fresh(Edit {
+            return Ok(Begun::Fresh(Box::new(Edit {
                 tx,
                 sealer,
                 request,
-            }));
+            })));
         };
         let answer = self.sealer.open(Column::Answer, request, &sealed)?;
         R::decode(&answer[..])
@@ -67,6 +69,17 @@ impl Service {
 }
 
 impl Edit {
+    /// The household, held until the end of the change, if it is at `version`.
+    pub async fn lock(&mut self, id: HouseholdId, version: i64) -> Result<Household, Error> {
+        let household = store::household::lock(&mut self.tx, &self.sealer, id).await?;
+        if household.version != version {
+            return Err(Error::VersionConflict {
+                current: household.version,
+            });
+        }
+        Ok(household)
+    }
+
     /// Stores a locked household with its history and tells of it. Nothing happens when nothing
     /// was changed.
     pub async fn store(
@@ -95,11 +108,42 @@ impl Edit {
     }
 
     /// Remembers the answer and commits.
-    pub async fn finish<R: Message>(mut self, response: R) -> Result<R, Error> {
+    pub async fn finish<R: Message>(mut self: Box<Self>, response: R) -> Result<R, Error> {
         let answer = response.encode_to_vec();
         let sealed = self.sealer.seal(Column::Answer, self.request, &answer)?;
         self.tx.remember(&SealedAnswer { sealed }).await?;
         self.tx.commit().await?;
         Ok(response)
     }
+}
+
+/// Whether what a household refers to exists today in the caller's scope.
+pub async fn check_references(tx: &mut Tx, profile: &Profile) -> Result<(), Error> {
+    let today = tx.today();
+    let mut f = Fields::new();
+    match store::division::lookup(tx, profile.division, today).await? {
+        None => f.violation(
+            "household.division_code",
+            "UNKNOWN_DIVISION",
+            "the code of a village of your division",
+        ),
+        Some(division) => {
+            let number = profile.group_number;
+            let listed = division.groups.iter().any(|group| group.number == number);
+            if number != 0 && !division.groups.is_empty() && !listed {
+                let expected = "a group of the village";
+                f.violation("household.group_number", "UNKNOWN_GROUP", expected);
+            }
+        }
+    }
+    if let Some(site) = profile.relocation_site
+        && !store::notice_place::is_relocation_site(tx, site, today).await?
+    {
+        f.violation(
+            "household.relocation_site_id",
+            "UNKNOWN_RELOCATION_SITE",
+            "a relocation site of your division",
+        );
+    }
+    f.finish()
 }

@@ -42,7 +42,11 @@ pub async fn insert(tx: &mut Tx, changes: &[OfHousehold]) -> Result<(), Error> {
         return Ok(());
     }
     let principal = tx.principal();
-    let (actor, role, at) = (principal.subject.clone(), principal.role.to_string(), tx.now());
+    let (actor, role, at) = (
+        principal.subject.clone(),
+        principal.role.to_string(),
+        tx.now(),
+    );
     sqlx::query!(
         "insert into households.changes
              (household_id, division_code, entity, field, old_value, new_value, at, actor, role)

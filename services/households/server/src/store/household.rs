@@ -61,8 +61,7 @@ impl Household {
         self.head_name = head.map(|head| head.name.clone()).unwrap_or_default();
         self.member_count = member::count(members);
         if self.subject_class != SubjectClass::Enrolled {
-            self.subject_class =
-                class_at_rest(self.profile.origin, has_social_security(members));
+            self.subject_class = class_at_rest(self.profile.origin, has_social_security(members));
         }
     }
 }
@@ -121,7 +120,12 @@ impl Row {
                 phone: phone.transpose()?.unwrap_or_default(),
                 address: self.address,
                 relocation_site: self.relocation_site_id.map(NoticePlaceId),
-                risks: self.risks.0.into_iter().map(risk).collect::<Result<_, _>>()?,
+                risks: self
+                    .risks
+                    .0
+                    .into_iter()
+                    .map(risk)
+                    .collect::<Result<_, _>>()?,
             },
             head_name: self.head_name,
             member_count: self.member_count.unsigned_abs(),
@@ -233,7 +237,8 @@ pub async fn lock(tx: &mut Tx, sealer: &Sealer, id: HouseholdId) -> Result<House
     let row = select!("where id = $1 for update", id.0)
         .fetch_optional(&mut **tx)
         .await?;
-    row.ok_or(Error::NotFound { what: "household" })?.open(sealer)
+    row.ok_or(Error::NotFound { what: "household" })?
+        .open(sealer)
 }
 
 /// The same by national number, several at once.
@@ -455,11 +460,7 @@ pub async fn delete(tx: &mut Tx, ids: &[HouseholdId]) -> Result<(), Error> {
 
 /// Everything that hangs on a household goes with it to another village. The household's own row
 /// moves with [`update`].
-pub async fn move_belongings(
-    tx: &mut Tx,
-    id: HouseholdId,
-    to: DivisionCode,
-) -> Result<(), Error> {
+pub async fn move_belongings(tx: &mut Tx, id: HouseholdId, to: DivisionCode) -> Result<(), Error> {
     sqlx::query!(
         "with m as (update households.members set division_code = $2 where household_id = $1),
               i as (update households.income set division_code = $2 where household_id = $1),

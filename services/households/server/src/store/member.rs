@@ -148,7 +148,11 @@ struct Columns {
 impl Columns {
     fn push(&mut self, sealer: &Sealer, member: &Member) -> Result<(), Error> {
         let number = member.id_number;
-        let sealed = sealer.seal(Column::IdNumber, member.person.0, number.expose().as_bytes())?;
+        let sealed = sealer.seal(
+            Column::IdNumber,
+            member.person.0,
+            number.expose().as_bytes(),
+        )?;
         self.persons.push(member.person.0);
         self.names.push(member.name.clone());
         self.sealed.push(sealed);
@@ -164,7 +168,8 @@ impl Columns {
         self.schooling.push(member.schooling.clone());
         self.insured.push(member.medically_insured);
         self.security.push(member.social_security);
-        self.guardians.push(member.guardian.map(|guardian| guardian.0));
+        self.guardians
+            .push(member.guardian.map(|guardian| guardian.0));
         Ok(())
     }
 }
@@ -304,7 +309,9 @@ pub async fn remove(
     )
     .fetch_all(&mut **tx)
     .await?;
-    let ended = rows.into_iter().map(|row| (PersonId(row.person_id), row.id));
+    let ended = rows
+        .into_iter()
+        .map(|row| (PersonId(row.person_id), row.id));
     Ok(ended.collect())
 }
 

@@ -1,0 +1,54 @@
+//! Persons whose authorisation for a purpose is valid today, with what a comparison needs (CMP-4).
+
+use chassis::{
+    auth::Caller,
+    decode::{Fields, codes},
+    error::Error,
+};
+use households_core::authorisation::{self, Authorisation};
+use kernel::HouseholdId;
+use proto::households::v1::{
+    AuthorisedPerson, ListAuthorisedPersonsRequest, ListAuthorisedPersonsResponse,
+};
+
+use super::Service;
+use crate::{read::WORD_CHARS_MAX, store};
+
+pub async fn handle(
+    service: &Service,
+    caller: &Caller,
+    request: ListAuthorisedPersonsRequest,
+) -> Result<ListAuthorisedPersonsResponse, Error> {
+    let mut f = Fields::new();
+    let household: Option<HouseholdId> = f.parse("household_id", &request.household_id);
+    let purpose = f.text("purpose", &request.purpose, WORD_CHARS_MAX);
+    let (household, purpose) = f.finish_with(household.zip(purpose))?;
+    let mut tx = service.database.read(caller).await?;
+    let members = store::member::of_household(&mut tx, &service.sealer, household).await?;
+    if members.is_empty() {
+        return Err(Error::NotFound { what: "household" });
+    }
+    let stored = store::authorisation::list(&mut tx, household).await?;
+    let newest_first: Vec<Authorisation> = stored.into_iter().map(|s| s.authorisation).collect();
+    let in_force = authorisation::in_force(&newest_first, &purpose, tx.today());
+    // Who has left the household is asked about no more.
+    let persons = in_force.iter().filter_map(|a| {
+        let member = members.iter().find(|member| member.person == a.person)?;
+        Some(AuthorisedPerson {
+            person_id: a.person.to_string(),
+            authorisation_id: a.id.to_string(),
+            name: member.name.clone(),
+            id_number: member.id_number.expose().to_owned(),
+            items: a
+                .items
+                .iter()
+                .copied()
+                .map(codes::item_kind_to_proto)
+                .collect(),
+            expires_on: a.expires_on.to_string(),
+        })
+    });
+    Ok(ListAuthorisedPersonsResponse {
+        persons: persons.collect(),
+    })
+}
