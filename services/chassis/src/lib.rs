@@ -6,6 +6,7 @@ pub mod auth;
 pub mod client;
 pub mod clock;
 pub mod config;
+pub mod csv_rows;
 pub mod cursor;
 pub mod decode;
 pub mod error;
@@ -23,3 +24,4 @@ pub mod subscription;
 pub mod telemetry;
 #[cfg(feature = "testing")]
 pub mod testing;
+pub mod upload;

@@ -31,7 +31,6 @@ use sqlx::migrate::Migrator;
 use tokio::net::TcpListener;
 use tonic::service::Routes;
 
-pub use file::BYTES_MAX as IMPORT_BYTES_MAX;
 pub use rpc::Service;
 pub use seal::{SealKeys, Sealer};
 

@@ -1,171 +1,27 @@
-//! Rows of a CSV file in UTF-8, with or without a mark, or in GB18030 (GBK).
+//! Rows of a CSV file as cells of a sheet without a name.
 
-use std::{
-    borrow::Cow,
-    fs::File,
-    io::{BufReader, Read, Seek, SeekFrom},
-};
+use std::{fs::File, ops::ControlFlow};
 
-use csv::{ByteRecord, Terminator};
-use encoding_rs::GB18030;
-use households_core::sheet::{COLUMNS_MAX, Cell};
+use chassis::csv_rows;
+use households_core::sheet::Cell;
 
 use super::{Step, Unusable, Visit};
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Encoding {
-    Utf8,
-    Gb18030,
-}
-
-const BLOCK_BYTES: usize = 64 * 1024;
-
-pub(super) fn rows(mut file: &File, visit: &mut Visit<'_>) -> Result<(), Unusable> {
-    let broken = |_| Unusable::Malformed;
-    let encoding = detect(file).map_err(broken)?;
-    file.seek(SeekFrom::Start(0)).map_err(broken)?;
-    // In GB18030 the bytes of comma, quote and line end are never part of a longer character, so
-    // records can be split before they are decoded.
-    let mut reader = csv::ReaderBuilder::new()
-        .has_headers(false)
-        .flexible(true)
-        // With the default, whether a record's \r\n was counted depends on what follows.
-        .terminator(Terminator::Any(b'\n'))
-        .from_reader(BufReader::with_capacity(BLOCK_BYTES, file).chain(&b"\n"[..]));
-    let mut record = ByteRecord::new();
-    // Lines within cells: a spreadsheet counts rows.
-    let mut inner_lines = 0;
-    while reader
-        .read_byte_record(&mut record)
-        .map_err(|_| Unusable::Malformed)?
-    {
-        let inner = record.as_slice().iter().filter(|byte| **byte == b'\n');
-        inner_lines += u64::try_from(inner.count()).unwrap_or(u64::MAX);
-        // The record has ended, so the reader is on the line after it.
-        let row = reader.position().line().saturating_sub(1 + inner_lines);
-        let row = u32::try_from(row).unwrap_or(u32::MAX);
-        let texts: Vec<Option<Cow<'_, str>>> = record
-            .iter()
-            .take(COLUMNS_MAX)
-            .map(|field| decode(field, encoding))
-            .collect();
+pub(super) fn rows(file: &File, visit: &mut Visit<'_>) -> Result<(), Unusable> {
+    let read = csv_rows::visit(file, &mut |number, texts| {
         let cells: Vec<Cell<'_>> = texts.iter().map(cell).collect();
-        match visit("", row, &cells) {
-            Step::Next => {}
-            Step::NextSheet | Step::Stop => break,
+        match visit("", number, &cells) {
+            Step::Next => ControlFlow::Continue(()),
+            Step::NextSheet | Step::Stop => ControlFlow::Break(()),
         }
-    }
-    Ok(())
+    });
+    read.map_err(|_| Unusable::Malformed)
 }
 
-fn cell<'a>(text: &'a Option<Cow<'_, str>>) -> Cell<'a> {
-    match text {
+const fn cell<'a>(text: &csv_rows::Cell<'a>) -> Cell<'a> {
+    match *text {
         None => Cell::Unreadable,
-        Some(text) => match text.trim_start_matches('\u{feff}').trim_end_matches('\r') {
-            "" => Cell::Empty,
-            text => Cell::Text(text),
-        },
-    }
-}
-
-fn decode(field: &[u8], encoding: Encoding) -> Option<Cow<'_, str>> {
-    if encoding == Encoding::Utf8 || field.is_ascii() {
-        return std::str::from_utf8(field).ok().map(Cow::Borrowed);
-    }
-    let (text, bad) = GB18030.decode_without_bom_handling(field);
-    (!bad).then_some(text)
-}
-
-/// UTF-8 when all of the file is, else GB18030: real text in that is hardly ever valid UTF-8.
-fn detect(mut file: &File) -> std::io::Result<Encoding> {
-    file.seek(SeekFrom::Start(0))?;
-    let mut block = vec![0; BLOCK_BYTES];
-    // Bytes of a character that a block cut off.
-    let mut kept = 0;
-    loop {
-        let read = file.read(&mut block[kept..])?;
-        let filled = kept + read;
-        match std::str::from_utf8(&block[..filled]) {
-            Ok(_) => kept = 0,
-            // Nothing wrong but that the end is missing, and there is more to come.
-            Err(error) if error.error_len().is_none() && read > 0 => {
-                let valid = error.valid_up_to();
-                block.copy_within(valid..filled, 0);
-                kept = filled - valid;
-            }
-            Err(_) => return Ok(Encoding::Gb18030),
-        }
-        if read == 0 {
-            return Ok(Encoding::Utf8);
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::io::Write;
-
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn encoding_of(bytes: &[u8]) -> Encoding {
-        let mut file = tempfile::tempfile().expect("a file");
-        file.write_all(bytes).expect("written");
-        detect(&file).expect("read")
-    }
-
-    #[test]
-    fn encodings_are_told_apart_across_blocks() {
-        let long = "户编号,姓名,测".repeat(20_000);
-        assert_eq!(encoding_of(long.as_bytes()), Encoding::Utf8);
-        assert_eq!(
-            encoding_of(format!("\u{feff}{long}").as_bytes()),
-            Encoding::Utf8
-        );
-        let (gbk, _, _) = GB18030.encode(&long);
-        assert_eq!(encoding_of(&gbk), Encoding::Gb18030);
-        let cut = &long.as_bytes()[..long.len() - 1];
-        assert_eq!(encoding_of(cut), Encoding::Gb18030);
-        assert_eq!(encoding_of(b""), Encoding::Utf8);
-    }
-
-    #[test]
-    fn rows_are_counted_as_a_spreadsheet_does() {
-        for text in [
-            "a,b\r\n\r\n\"c\nd\",\"e\"\r\nf,\r\n",
-            "a,b\n\n\"c\nd\",e\nf,",
-        ] {
-            let mut file = tempfile::tempfile().expect("a file");
-            file.write_all(text.as_bytes()).expect("written");
-            let mut found = Vec::new();
-            let read = rows(&file, &mut |_, number, cells| {
-                if !cells.iter().all(Cell::is_empty) {
-                    found.push((number, format!("{cells:?}")));
-                }
-                Step::Next
-            });
-            read.expect("readable");
-            let rows = [
-                (1, r#"[Text("a"), Text("b")]"#),
-                (3, r#"[Text("c\nd"), Text("e")]"#),
-                (4, r#"[Text("f"), Empty]"#),
-            ];
-            assert_eq!(
-                found,
-                rows.map(|(number, cells)| (number, cells.to_owned())),
-                "{text:?}"
-            );
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn any_bytes_are_read_to_an_end(bytes: Vec<u8>) {
-            let mut file = tempfile::tempfile().expect("a file");
-            file.write_all(&bytes).expect("written");
-            let mut seen = 0;
-            let _ = rows(&file, &mut |_, _, cells| { seen += cells.len(); Step::Next });
-        }
+        Some(text) if text.is_empty() => Cell::Empty,
+        Some(text) => Cell::Text(text),
     }
 }

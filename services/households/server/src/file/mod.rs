@@ -15,9 +15,6 @@ use households_core::sheet::{Cell, Fault, ROWS_MAX, SheetHousehold};
 
 pub use group::Batch;
 
-/// Largest file: 200 000 rows with all columns are below.
-pub const BYTES_MAX: u64 = 50 * 1024 * 1024;
-
 /// What kind of file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {

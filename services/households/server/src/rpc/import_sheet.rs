@@ -1,21 +1,26 @@
 //! Takes a national-format sheet as a stream. Good rows go in, bad rows are reported.
 
-use std::{io::Write, ops::ControlFlow};
+use std::ops::ControlFlow;
 
-use chassis::{auth::Caller, decode::Fields, error::Error, pg::Claim};
+use chassis::{
+    auth::Caller,
+    decode::Fields,
+    error::Error,
+    pg::Claim,
+    upload::{Upload, Uploaded, incomplete},
+};
 use households_core::sheet::{Fault, SHEET_NAME, reason};
 use kernel::BatchId;
 use proto::households::v1::{
     ImportReport, ImportSheetRequest, ImportSheetResponse, RowError, import_sheet_request::Part,
 };
-use sha2::{Digest, Sha256};
 use tokio_stream::{Stream, StreamExt as _};
 use tonic::{Status, Streaming};
 
 use super::Service;
 use crate::{
     convert,
-    file::{self, BYTES_MAX, Format, Piece},
+    file::{self, Format, Piece},
     import::{self, Register},
     store,
 };
@@ -49,32 +54,34 @@ impl Service {
     ) -> Result<ImportReport, Error> {
         let closed = |_| Error::Unavailable { what: "import" };
         let _permit = self.imports.acquire().await.map_err(closed)?;
-        let upload = receive(&mut messages).await?;
+        let sheet = receive(&mut messages).await?;
         // The claim covers the name and the content, not the bytes' chunks.
         let identity = ImportReport {
-            file_name: upload.file_name.clone(),
-            sha256: upload.sha256.clone(),
+            file_name: sheet.file_name.clone(),
+            sha256: sheet.uploaded.sha256.clone(),
             ..ImportReport::default()
         };
         let division = caller.principal.scope.division;
         let mut tx = self.database.begin(caller).await?;
         let claim = tx
-            .claim::<ImportReport>(OPERATION, &upload.request_id, &identity)
+            .claim::<ImportReport>(OPERATION, &sheet.request_id, &identity)
             .await?;
         let known = match claim {
             Claim::Replayed(report) => Some(report),
-            Claim::Fresh => store::import::lookup_whole(&mut tx, &upload.sha256, division).await?,
+            Claim::Fresh => {
+                store::import::lookup_whole(&mut tx, &sheet.uploaded.sha256, division).await?
+            }
         };
         drop(tx);
         if let Some(report) = known {
             return Ok(report);
         }
-        let mut report = read(self, caller, &upload).await?;
+        let mut report = read(self, caller, &sheet).await?;
 
         let mut tx = self.database.begin(caller).await?;
         // Somebody who sent the same meanwhile has done the same work: every household went in once.
         let claim = tx
-            .claim::<ImportReport>(OPERATION, &upload.request_id, &identity)
+            .claim::<ImportReport>(OPERATION, &sheet.request_id, &identity)
             .await?;
         if let Claim::Replayed(report) = claim {
             return Ok(report);
@@ -90,21 +97,17 @@ impl Service {
     }
 }
 
-struct Upload {
+struct Sheet {
     request_id: String,
     file_name: String,
     format: Format,
-    sha256: String,
-    /// Has no name on the disk and goes when it is closed.
-    file: std::fs::File,
+    uploaded: Uploaded,
 }
 
 /// Writes the stream to a file of bounded size.
 async fn receive(
     messages: &mut (impl Stream<Item = Result<ImportSheetRequest, Status>> + Unpin),
-) -> Result<Upload, Error> {
-    let incomplete = || Error::invalid("file", "INCOMPLETE", "a header and then the whole file");
-    // A stream that breaks off has brought nothing.
+) -> Result<Sheet, Error> {
     let first = messages.try_next().await.map_err(|_| incomplete())?;
     let Some(Part::Header(header)) = first.and_then(|message| message.part) else {
         return Err(incomplete());
@@ -120,37 +123,30 @@ async fn receive(
         );
     }
     let (file_name, format) = f.finish_with(name.zip(format))?;
-    let failed = |error: std::io::Error| Error::Internal(error.into());
-    let mut file = tempfile::tempfile().map_err(failed)?;
-    let (mut hash, mut size) = (Sha256::new(), 0_u64);
+    let mut upload = Upload::begin()?;
     while let Some(message) = messages.try_next().await.map_err(|_| incomplete())? {
         let Some(Part::Chunk(chunk)) = message.part else {
             return Err(incomplete());
         };
-        size += u64::try_from(chunk.len()).unwrap_or(u64::MAX);
-        if size > BYTES_MAX {
-            return Err(Error::TooLarge {
-                limit: format!("a file of {} MiB", BYTES_MAX / 1024 / 1024),
-            });
-        }
-        hash.update(&chunk);
-        file.write_all(&chunk).map_err(failed)?;
+        upload.write(&chunk)?;
     }
-    Ok(Upload {
+    Ok(Sheet {
         request_id: header.request_id,
         file_name,
         format,
-        sha256: hex::encode(hash.finalize()),
-        file,
+        uploaded: upload.finish(),
     })
 }
 
 /// Brings the file's households in, batch by batch: a thread reads ahead while the database writes.
-async fn read(service: &Service, caller: &Caller, upload: &Upload) -> Result<ImportReport, Error> {
+async fn read(service: &Service, caller: &Caller, sheet: &Sheet) -> Result<ImportReport, Error> {
     let register = Register::load(&service.database, caller).await?;
     let today = service.database.clock().today();
     let failed = |error: std::io::Error| Error::Internal(error.into());
-    let (file, format) = (upload.file.try_clone().map_err(failed)?, upload.format);
+    let (file, format) = (
+        sheet.uploaded.file.try_clone().map_err(failed)?,
+        sheet.format,
+    );
     let (send, mut pieces) = tokio::sync::mpsc::channel(BATCHES_AHEAD);
     let reader = std::thread::Builder::new().name("import".to_owned());
     let reader = reader.spawn(move || {
@@ -165,14 +161,14 @@ async fn read(service: &Service, caller: &Caller, upload: &Upload) -> Result<Imp
     // It ends with the channel: nobody has to wait for it.
     drop(reader.map_err(failed)?);
     let mut report = ImportReport {
-        file_name: upload.file_name.clone(),
-        sha256: upload.sha256.clone(),
+        file_name: sheet.file_name.clone(),
+        sha256: sheet.uploaded.sha256.clone(),
         ..ImportReport::default()
     };
-    let mut sheet = SHEET_NAME.to_owned();
+    let mut sheet_name = SHEET_NAME.to_owned();
     while let Some(piece) = pieces.recv().await {
         match piece {
-            Piece::Sheet(name) => sheet = name,
+            Piece::Sheet(name) => sheet_name = name,
             Piece::Unusable(unusable) => return Err(unusable.into()),
             Piece::End => return Ok(report),
             Piece::Batch(batch) => {
@@ -186,8 +182,8 @@ async fn read(service: &Service, caller: &Caller, upload: &Upload) -> Result<Imp
                 report.households_updated += applied.updated;
                 report.households_unchanged += applied.unchanged;
                 report.rows_refused += refused + applied.rows_refused;
-                note(&mut report, &sheet, &batch.faults);
-                note(&mut report, &sheet, &applied.faults);
+                note(&mut report, &sheet_name, &batch.faults);
+                note(&mut report, &sheet_name, &applied.faults);
             }
         }
     }

@@ -1,0 +1,80 @@
+//! Comparison rules: what a department's register says against a household (S36, 8.2).
+
+use kernel::ItemKind;
+use serde::Deserialize;
+
+use crate::{
+    contract::{self, Contract},
+    expression::{Around, Expression, InvalidExpression},
+    row::Row,
+};
+
+/// What a hit is worth (CMP-3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum FindingKind {
+    /// 硬伤: holds up the procedure until a person has cleared it.
+    HardFlaw,
+    /// A person has to look at it.
+    Review,
+    /// To be known.
+    Info,
+}
+
+/// A rule: configuration, not code.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ComparisonRule {
+    /// e.g. `C-HSE-01`.
+    pub rule_id: String,
+    /// Versions of one rule count up from 1.
+    pub version: u32,
+    /// Whose rows it reads.
+    pub item: ItemKind,
+    /// What a hit is worth.
+    pub kind: FindingKind,
+    /// CEL; see [`Expression`].
+    pub expression: String,
+    /// Fen for amounts.
+    pub threshold: i64,
+}
+
+/// Rules compiled for the register of one item.
+#[derive(Debug)]
+pub struct Rules {
+    contract: Contract,
+    rules: Vec<(ComparisonRule, Expression)>,
+}
+
+impl Rules {
+    /// Compiles those of `rules` that read `item`.
+    ///
+    /// # Errors
+    /// A rule whose expression is none.
+    pub fn compile(rules: &[ComparisonRule], item: ItemKind) -> Result<Self, InvalidExpression> {
+        let contract = contract::of_item(item);
+        let compiled = rules.iter().filter(|rule| rule.item == item).map(|rule| {
+            let expression = Expression::compile(&rule.expression, &contract)?;
+            Ok((rule.clone(), expression))
+        });
+        Ok(Self {
+            contract,
+            rules: compiled.collect::<Result<_, _>>()?,
+        })
+    }
+
+    /// The rules that hit a row of a person in a household of `members` compared persons.
+    pub fn hits<'a>(
+        &'a self,
+        row: &'a Row,
+        members: i64,
+    ) -> impl Iterator<Item = &'a ComparisonRule> {
+        self.rules.iter().filter_map(move |(rule, expression)| {
+            let around = Around {
+                threshold: rule.threshold,
+                subject_class: None,
+                members,
+            };
+            expression.hits(row, &self.contract, around).then_some(rule)
+        })
+    }
+}
