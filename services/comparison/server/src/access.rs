@@ -1,0 +1,115 @@
+//! Which role may call which RPC. Rows are another matter: the scope decides, in SQL.
+
+use chassis::{auth::Caller, error::Error};
+use kernel::{Principal, Role};
+
+/// Those who look after households and those who look after them.
+const READERS: &[Role] = &[
+    Role::GridWorker,
+    Role::VillageCadre,
+    Role::FirstSecretary,
+    Role::ResponsiblePerson,
+    Role::TownshipOffice,
+    Role::TownshipLeader,
+    Role::CountyOfficer,
+    Role::CountyApprover,
+    Role::Auditor,
+    Role::DisciplineInspection,
+    Role::Service,
+];
+
+/// The same and the departments, each of its own alerts.
+const ALERTED: &[Role] = &[
+    Role::GridWorker,
+    Role::VillageCadre,
+    Role::FirstSecretary,
+    Role::ResponsiblePerson,
+    Role::TownshipOffice,
+    Role::TownshipLeader,
+    Role::DepartmentLiaison,
+    Role::CountyOfficer,
+    Role::CountyApprover,
+    Role::Auditor,
+    Role::DisciplineInspection,
+    Role::Service,
+];
+
+const SENDERS: &[Role] = &[Role::DepartmentLiaison, Role::CountyOfficer];
+
+const RULE_READERS: &[Role] = &[
+    Role::TownshipOffice,
+    Role::DepartmentLiaison,
+    Role::CountyOfficer,
+    Role::CountyApprover,
+    Role::Auditor,
+    Role::DisciplineInspection,
+    Role::SystemAdmin,
+];
+
+const RULE_KEEPERS: &[Role] = &[Role::CountyOfficer, Role::SystemAdmin];
+
+const OPENERS: &[Role] = &[Role::TownshipOffice, Role::CountyOfficer];
+
+/// Those who carry what the household says.
+const ANSWERERS: &[Role] = &[
+    Role::VillageCadre,
+    Role::FirstSecretary,
+    Role::TownshipOffice,
+    Role::CountyOfficer,
+];
+
+const DECIDERS: &[Role] = &[Role::CountyOfficer];
+
+/// Every RPC of the service.
+pub const ACCESS: &[(&str, &[Role])] = &[
+    ("SubmitAlertBatch", SENDERS),
+    ("GetBatch", SENDERS),
+    ("ListAlerts", ALERTED),
+    ("SubscribeAlerts", ALERTED),
+    ("BatchGetAlerts", ALERTED),
+    ("ListAlertRules", RULE_READERS),
+    ("PutAlertRule", RULE_KEEPERS),
+    ("StartComparison", OPENERS),
+    ("SubmitItemFile", SENDERS),
+    ("BatchGetComparisons", READERS),
+    ("AnswerHit", ANSWERERS),
+    ("DecideHit", DECIDERS),
+    ("GetCaseFacts", READERS),
+];
+
+/// Whether the caller's role may call `rpc`.
+pub fn check(caller: &Caller, rpc: &str) -> Result<(), Error> {
+    let allowed = ACCESS
+        .iter()
+        .any(|(name, roles)| *name == rpc && roles.contains(&caller.principal.role));
+    if allowed {
+        Ok(())
+    } else {
+        Err(Error::PermissionDenied)
+    }
+}
+
+/// Who may follow the feed: departments their alerts, and whoever may read comparisons everything.
+pub fn sees_feed(principal: &Principal, kind: &str) -> bool {
+    match kind {
+        crate::item::ALERT_RAISED => ALERTED.contains(&principal.role),
+        _ => READERS.contains(&principal.role),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_table_names_every_rpc_of_the_contract_and_no_other() {
+        use prost::Message;
+        let descriptors = prost_types::FileDescriptorSet::decode(proto::DESCRIPTORS);
+        let descriptors = descriptors.expect("descriptors");
+        let services = descriptors.file.iter().flat_map(|file| &file.service);
+        let service = services.filter(|service| service.name() == "ComparisonService");
+        let rpcs: Vec<&str> = service
+            .flat_map(|service| service.method.iter().map(|method| method.name()))
+            .collect();
+        let table: Vec<&str> = super::ACCESS.iter().map(|(rpc, _)| *rpc).collect();
+        assert_eq!(table, rpcs);
+    }
+}

@@ -1,0 +1,5 @@
+//! Feeds that the service follows.
+
+mod workflow;
+
+pub use workflow::Cases;

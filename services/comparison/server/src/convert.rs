@@ -1,0 +1,136 @@
+//! Between the domain and the wire.
+
+use chassis::decode::codes;
+use chrono::{DateTime, Utc};
+use comparison_core::{
+    alert::AlertRule,
+    finding::FindingKind,
+    outcome::{HitOutcome, HitState, Outcome},
+};
+use kernel::{Code, ItemKind};
+use prost_types::Timestamp;
+use proto::comparison::v1 as wire;
+
+use crate::store::{comparison::Comparison, hit::Hit};
+
+pub fn timestamp(at: DateTime<Utc>) -> Timestamp {
+    Timestamp {
+        seconds: at.timestamp(),
+        nanos: i32::try_from(at.timestamp_subsec_nanos()).unwrap_or(0),
+    }
+}
+
+fn text<T: ToString>(value: Option<T>) -> String {
+    value.map(|value| value.to_string()).unwrap_or_default()
+}
+
+fn count(count: usize) -> i32 {
+    i32::try_from(count).unwrap_or(i32::MAX)
+}
+
+pub fn alert_rule(rule: &AlertRule) -> wire::AlertRule {
+    let classes = rule.subject_classes.iter().copied();
+    wire::AlertRule {
+        rule_id: rule.rule_id.clone(),
+        version: i32::try_from(rule.version).unwrap_or(i32::MAX),
+        valid_from: rule.valid_from.to_string(),
+        valid_to: text(rule.valid_to),
+        department: rule.department.to_string(),
+        row_kind: rule.row_kind.clone(),
+        subject_classes: classes.map(codes::subject_class_to_proto).collect(),
+        expression: rule.expression.clone(),
+        threshold: rule.threshold,
+        unit: rule.unit.clone(),
+        severity: codes::severity_to_proto(rule.severity),
+        risk: codes::risk_type_to_proto(rule.risk),
+        suppress_days: i32::try_from(rule.suppress_days).unwrap_or(i32::MAX),
+        legal_basis: rule.legal_basis.clone(),
+    }
+}
+
+pub fn hit(hit: &Hit) -> wire::Hit {
+    let kind = match hit.kind {
+        FindingKind::HardFlaw => wire::FindingKind::HardFlaw,
+        FindingKind::Review => wire::FindingKind::Review,
+        FindingKind::Info => wire::FindingKind::Info,
+    };
+    let outcome = match hit.outcome {
+        None => wire::HitOutcome::Unspecified,
+        Some(HitOutcome::Confirmed) => wire::HitOutcome::Confirmed,
+        Some(HitOutcome::Cleared) => wire::HitOutcome::Cleared,
+    };
+    wire::Hit {
+        id: hit.id.to_string(),
+        comparison_id: hit.comparison.to_string(),
+        item: codes::item_kind_to_proto(hit.item),
+        rule_id: hit.rule_id.clone(),
+        rule_version: hit.rule_version,
+        kind: kind.into(),
+        person_id: hit.person.to_string(),
+        evidence: hit.evidence.clone(),
+        data_date: hit.data_date.to_string(),
+        batch_id: hit.batch.to_string(),
+        row: hit.row,
+        explanation: hit.explanation.clone(),
+        explanation_sha256: hit.explanation_sha256.clone(),
+        outcome: outcome.into(),
+        decided_by: hit.decided_by.clone(),
+        decided_reason: hit.decided_reason.clone(),
+        decided_on: text(hit.decided_on),
+    }
+}
+
+pub fn comparison(comparison: &Comparison) -> wire::Comparison {
+    let items = ItemKind::ALL.iter().map(|item| {
+        let received = comparison.received.iter().find(|r| r.item == *item);
+        wire::ItemResult {
+            item: codes::item_kind_to_proto(*item),
+            received: received.is_some(),
+            data_date: text(received.map(|r| r.data_date)),
+            batch_id: text(received.map(|r| r.batch)),
+        }
+    });
+    wire::Comparison {
+        id: comparison.id.to_string(),
+        case_id: comparison.case.to_string(),
+        household_id: comparison.household.to_string(),
+        division_code: comparison.division.to_string(),
+        persons_compared: comparison.persons_compared,
+        items: items.collect(),
+        complete: comparison.completed_at.is_some(),
+        hits: comparison.hits.iter().map(hit).collect(),
+        opened_at: Some(timestamp(comparison.opened_at)),
+        completed_at: comparison.completed_at.map(timestamp),
+    }
+}
+
+/// What the comparison has come to.
+pub fn outcome(comparison: &Comparison) -> Outcome {
+    let received: Vec<_> = comparison
+        .received
+        .iter()
+        .map(|r| (r.item, r.data_date))
+        .collect();
+    let hits: Vec<HitState> = comparison.hits.iter().map(Hit::state).collect();
+    Outcome::of(&received, &hits)
+}
+
+pub fn case_facts(comparison: &Comparison) -> wire::CaseFacts {
+    let outcome = outcome(comparison);
+    wire::CaseFacts {
+        case_id: comparison.case.to_string(),
+        comparison_id: comparison.id.to_string(),
+        complete: outcome.is_complete(),
+        oldest_data_date: text(outcome.oldest_data_date),
+        hard_flaws_open: count(outcome.hard_flaws_open),
+        hard_flaws_confirmed: count(outcome.hard_flaws_confirmed),
+        reviews_open: count(outcome.reviews_open),
+        items_missing: outcome
+            .items_missing
+            .into_iter()
+            .map(codes::item_kind_to_proto)
+            .collect(),
+        household_id: comparison.household.to_string(),
+        division_code: comparison.division.to_string(),
+    }
+}

@@ -1,0 +1,109 @@
+//! Alerts of departments and the asset comparison: the shell around `comparison-core`.
+
+pub mod access;
+pub mod consume;
+mod convert;
+mod file;
+mod item;
+mod registry;
+mod rpc;
+mod rules;
+mod store;
+pub mod window;
+
+use chassis::{
+    auth::{Authenticator, ServiceIdentity},
+    config::{DatabaseConfig, ProcessConfig},
+    feed_server::FeedServer,
+    lifecycle::Runtime,
+    pg::{self, Database},
+    process, server, subscription,
+};
+use proto::{
+    comparison::v1::comparison_service_server::ComparisonServiceServer,
+    feed::v1::feed_service_server::FeedServiceServer,
+};
+use serde::Deserialize;
+use sqlx::migrate::Migrator;
+use tokio::net::TcpListener;
+use tonic::service::Routes;
+
+pub use registry::{Households, Registry};
+pub use rpc::{Alerts, Service};
+pub use window::Windows;
+
+/// Schema and name of the service.
+pub const NAME: &str = "comparison";
+
+/// The service's own tables.
+pub static MIGRATOR: Migrator = sqlx::migrate!();
+
+/// What the service is configured with. Peers: `households`, `workflow`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// What every service has.
+    pub process: ProcessConfig,
+    /// Redis that replicas share the alert feeds' windows in; each keeps its own when absent.
+    #[serde(default)]
+    pub redis_url: Option<String>,
+}
+
+/// Brings the schema to the program's version.
+pub async fn migrate(database: &DatabaseConfig) -> anyhow::Result<()> {
+    pg::migrate(&database.url, NAME, &MIGRATOR).await
+}
+
+/// Serves until the runtime stops.
+pub async fn run(config: Config, listener: TcpListener, runtime: Runtime) -> anyhow::Result<()> {
+    let windows = Windows::new(config.redis_url.as_deref())?;
+    let config = config.process;
+    let authenticator = Authenticator::new(&config.auth).await?;
+    let identity = ServiceIdentity::new(&config.auth.service_token_file, authenticator.clone());
+    let clock = runtime.clock.clone();
+    let database =
+        Database::connect(&config.database, NAME, config.ledger_key.clone(), clock).await?;
+
+    subscription::spawn(
+        &runtime,
+        database.clone(),
+        config.county,
+        config.peer("workflow")?,
+        identity.clone(),
+        consume::Cases,
+    );
+
+    let feed = FeedServer::new(
+        database.clone(),
+        runtime.lifecycle.clone(),
+        access::sees_feed,
+    );
+    let registry = Households::new(config.peer("households")?, identity);
+    let service = Service::new(database.clone(), registry, windows, feed.clone());
+    let routes = Routes::new(ComparisonServiceServer::new(service))
+        .add_service(FeedServiceServer::new(feed));
+    server::serve(listener, routes, authenticator, database.clone(), &runtime).await?;
+    database.close().await;
+    Ok(())
+}
+
+/// The service as a process.
+#[derive(Debug)]
+pub struct Comparison;
+
+impl process::Service for Comparison {
+    const NAME: &'static str = NAME;
+    type Config = Config;
+
+    fn process(config: &Config) -> &ProcessConfig {
+        &config.process
+    }
+
+    async fn migrate(database: &DatabaseConfig) -> anyhow::Result<()> {
+        migrate(database).await
+    }
+
+    async fn run(config: Config, listener: TcpListener, runtime: Runtime) -> anyhow::Result<()> {
+        run(config, listener, runtime).await
+    }
+}

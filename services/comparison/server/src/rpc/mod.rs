@@ -1,0 +1,106 @@
+//! The RPCs. Every file named after one is one: decode, handle, encode.
+
+mod answer_hit;
+mod batch_get_alerts;
+mod batch_get_comparisons;
+mod decide_hit;
+mod get_batch;
+mod get_case_facts;
+mod hit;
+mod list_alert_rules;
+mod list_alerts;
+mod put_alert_rule;
+mod start_comparison;
+mod submit_alert_batch;
+mod submit_item_file;
+mod subscribe_alerts;
+
+use std::{pin::Pin, sync::Arc};
+
+use chassis::{
+    auth::{self, Caller},
+    error::Error,
+    feed_server::FeedServer,
+    pg::Database,
+};
+use futures::Stream;
+use proto::comparison::v1::{comparison_service_server::ComparisonService, *};
+use tokio::sync::Semaphore;
+use tonic::{Request, Response, Status, Streaming};
+
+use crate::{Households, access, window::Windows};
+
+/// Files at once: each is up to 50 MB on disk and has a thread that reads it. Further ones wait in
+/// their connections.
+const FILES_AT_ONCE: usize = 4;
+
+/// The service's RPCs over its database.
+#[derive(Debug, Clone)]
+pub struct Service {
+    database: Database,
+    registry: Households,
+    windows: Windows,
+    feed: FeedServer,
+    files: Arc<Semaphore>,
+}
+
+impl Service {
+    /// Serves alerts and comparisons from `database`.
+    #[must_use]
+    pub fn new(
+        database: Database,
+        registry: Households,
+        windows: Windows,
+        feed: FeedServer,
+    ) -> Self {
+        Self {
+            database,
+            registry,
+            windows,
+            feed,
+            files: Arc::new(Semaphore::new(FILES_AT_ONCE)),
+        }
+    }
+}
+
+/// The verified caller, if the role may call `rpc`, and the message.
+fn admit<T>(rpc: &str, request: Request<T>) -> Result<(Caller, T), Error> {
+    let caller = auth::caller(&request)?;
+    access::check(&caller, rpc)?;
+    Ok((caller, request.into_inner()))
+}
+
+macro_rules! dispatch {
+    ($($rpc:ident($name:literal): $request:ty => $response:ty);+ $(;)?) => {
+        #[tonic::async_trait]
+        impl ComparisonService for Service {
+            type SubscribeAlertsStream = Alerts;
+
+            $(async fn $rpc(&self, request: Request<$request>) -> Result<Response<$response>, Status> {
+                let (caller, request) = admit($name, request)?;
+                Ok(Response::new($rpc::handle(self, &caller, request).await?))
+            })+
+        }
+    };
+}
+
+/// Alerts as they come.
+pub type Alerts = Pin<Box<dyn Stream<Item = Result<SubscribeAlertsResponse, Status>> + Send>>;
+
+dispatch! {
+    submit_alert_batch("SubmitAlertBatch"):
+        Streaming<SubmitAlertBatchRequest> => SubmitAlertBatchResponse;
+    get_batch("GetBatch"): GetBatchRequest => GetBatchResponse;
+    list_alerts("ListAlerts"): ListAlertsRequest => ListAlertsResponse;
+    subscribe_alerts("SubscribeAlerts"): SubscribeAlertsRequest => Alerts;
+    batch_get_alerts("BatchGetAlerts"): BatchGetAlertsRequest => BatchGetAlertsResponse;
+    list_alert_rules("ListAlertRules"): ListAlertRulesRequest => ListAlertRulesResponse;
+    put_alert_rule("PutAlertRule"): PutAlertRuleRequest => PutAlertRuleResponse;
+    start_comparison("StartComparison"): StartComparisonRequest => StartComparisonResponse;
+    submit_item_file("SubmitItemFile"): Streaming<SubmitItemFileRequest> => SubmitItemFileResponse;
+    batch_get_comparisons("BatchGetComparisons"):
+        BatchGetComparisonsRequest => BatchGetComparisonsResponse;
+    answer_hit("AnswerHit"): AnswerHitRequest => AnswerHitResponse;
+    decide_hit("DecideHit"): DecideHitRequest => DecideHitResponse;
+    get_case_facts("GetCaseFacts"): GetCaseFactsRequest => GetCaseFactsResponse;
+}

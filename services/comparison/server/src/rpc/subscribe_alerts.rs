@@ -1,0 +1,69 @@
+//! The alert feed live: everything after a cursor, then everything new (DET-10).
+
+use chassis::{auth::Caller, error::Error};
+use futures::StreamExt as _;
+use prost::Message;
+use proto::{
+    comparison::v1::{Alert, SubscribeAlertsRequest, SubscribeAlertsResponse},
+    feed::v1::{Filter, SubscribeRequest, SubscribeResponse, feed_service_server::FeedService},
+};
+use tonic::{Request, Status};
+
+use super::{Alerts, Service, list_alerts};
+use crate::{item::ALERT_RAISED, store};
+
+pub async fn handle(
+    service: &Service,
+    caller: &Caller,
+    request: SubscribeAlertsRequest,
+) -> Result<Alerts, Error> {
+    // The same checks as for a page.
+    let wanted = list_alerts::wanted(caller, &request.division_code, &request.department)?;
+    let mut after_cursor = request.after_cursor;
+    if after_cursor.is_empty() {
+        let mut tx = service.database.read(caller).await?;
+        let head = store::alert::head(&mut tx).await?;
+        after_cursor = service
+            .database
+            .cursors()
+            .feed(service.database.epoch(), head);
+    }
+    let mut request = Request::new(SubscribeRequest {
+        after_cursor,
+        filter: Some(Filter {
+            kinds: vec![ALERT_RAISED.to_owned()],
+            division_code: request.division_code,
+            department: wanted.department.unwrap_or_default(),
+        }),
+    });
+    request.extensions_mut().insert(caller.clone());
+    let items = service.feed.subscribe(request).await;
+    let items = items.map_err(|status| Error::from_status(&status))?;
+    let caller = caller.clone();
+    let alerts = items.into_inner().filter_map(move |sent| {
+        let sent = sent.and_then(alert);
+        let seen = match &sent {
+            Ok(SubscribeAlertsResponse {
+                alert: Some(alert), ..
+            }) => list_alerts::sees(&caller, alert),
+            Ok(_) | Err(_) => true,
+        };
+        std::future::ready(seen.then_some(sent))
+    });
+    Ok(Box::pin(alerts))
+}
+
+fn alert(sent: SubscribeResponse) -> Result<SubscribeAlertsResponse, Status> {
+    let read = sent.item.map(|item| {
+        let alert = Alert::decode(&item.payload[..]).map_err(|e| Error::Internal(e.into()))?;
+        Ok::<_, Error>(Alert {
+            position: item.position,
+            cursor: item.cursor,
+            ..alert
+        })
+    });
+    Ok(SubscribeAlertsResponse {
+        alert: read.transpose()?,
+        cursor: sent.cursor,
+    })
+}

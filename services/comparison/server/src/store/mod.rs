@@ -1,0 +1,24 @@
+//! Rows and what they mean. A file is an aggregate; every function works in the caller's
+//! transaction, so it sees and writes the caller's scope only.
+
+pub mod alert;
+pub mod batch;
+pub mod comparison;
+pub mod hit;
+pub mod rule;
+
+use chassis::error::Error;
+use kernel::{Code, DivisionCode};
+
+/// A row that does not say what it should: names the place, not the value.
+fn damaged(table: &'static str, column: &'static str) -> Error {
+    Error::Internal(anyhow::anyhow!("comparison.{table}: bad {column}"))
+}
+
+fn code<C: Code>(table: &'static str, column: &'static str, text: &str) -> Result<C, Error> {
+    C::parse(text).map_err(|_| damaged(table, column))
+}
+
+fn division(table: &'static str, text: &str) -> Result<DivisionCode, Error> {
+    text.parse().map_err(|_| damaged(table, "division_code"))
+}
