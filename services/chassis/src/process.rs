@@ -37,48 +37,59 @@ pub trait Service {
 /// Runs a service; `migrate` as the only argument migrates and ends.
 #[must_use]
 pub fn main<S: Service>() -> ExitCode {
+    block_on(S::NAME, async {
+        let config: S::Config = config::load()?;
+        if std::env::args().nth(1).as_deref() == Some("migrate") {
+            return S::migrate(&S::process(&config).database).await;
+        }
+        let process = S::process(&config).clone();
+        let listener = TcpListener::bind(process.listen).await?;
+        let runtime = Runtime::system();
+        if let Some(address) = process.metrics_listen {
+            serve_metrics(address, &runtime).await?;
+        }
+        tracing::info!(address = %process.listen, "serving");
+        until_signal(&runtime, S::run(config, listener, runtime.clone())).await
+    })
+}
+
+/// Runs a program with telemetry and TLS set up; what goes wrong is said in one line.
+pub fn block_on(name: &'static str, program: impl Future<Output = anyhow::Result<()>>) -> ExitCode {
     // A provider is installed only once; whoever was first is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
+    let program = async {
+        let telemetry = telemetry::init(name)?;
+        let ended = program.await;
+        telemetry.shutdown();
+        ended
+    };
     let ended = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(Into::into)
-        .and_then(|runtime| runtime.block_on(run::<S>()));
+        .and_then(|runtime| runtime.block_on(program));
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("{}: {error:#}", S::NAME);
+            eprintln!("{name}: {error:#}");
             ExitCode::FAILURE
         }
     }
 }
 
-async fn run<S: Service>() -> anyhow::Result<()> {
-    let config: S::Config = config::load()?;
-    let telemetry = telemetry::init(S::NAME)?;
-    let served = if std::env::args().nth(1).as_deref() == Some("migrate") {
-        S::migrate(&S::process(&config).database).await
-    } else {
-        serve::<S>(config).await
-    };
-    telemetry.shutdown();
-    served
-}
-
-async fn serve<S: Service>(config: S::Config) -> anyhow::Result<()> {
-    let process = S::process(&config).clone();
-    let listener = TcpListener::bind(process.listen).await?;
-    let runtime = Runtime::system();
-    if let Some(address) = process.metrics_listen {
-        serve_metrics(address, &runtime).await?;
-    }
-    tracing::info!(address = %process.listen, "serving");
-    let lifecycle = runtime.lifecycle.clone();
+/// Serves until it ends or somebody wants the process to stop, and then stops in order.
+///
+/// # Errors
+/// What `serving` ended with.
+pub async fn until_signal(
+    runtime: &Runtime,
+    serving: impl Future<Output = anyhow::Result<()>>,
+) -> anyhow::Result<()> {
     let served = tokio::select! {
-        served = S::run(config, listener, runtime.clone()) => served,
+        served = serving => served,
         () = signal() => Ok(()),
     };
-    if lifecycle.wait(GRACE).await == Stopped::Cancelled {
+    if runtime.lifecycle.wait(GRACE).await == Stopped::Cancelled {
         tracing::warn!("some tasks had to be cancelled");
     }
     served

@@ -1,0 +1,165 @@
+//! `PUT /files/…`: files too large for an input, streamed to the service that takes them.
+
+use std::collections::HashMap;
+
+use async_graphql::{Name, Value};
+use axum::{
+    Extension, Json,
+    body::{Body, Bytes},
+    extract::{Path, Query, State},
+    response::{IntoResponse, Response},
+};
+use chassis::error::Error;
+use futures::{StreamExt as _, stream};
+use http::{HeaderMap, HeaderValue, header::CACHE_CONTROL};
+use prost_reflect::{MethodDescriptor, Value as Wire};
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::Status;
+
+use crate::{
+    contract,
+    locale::Locale,
+    problem::{Rejection, RequestId},
+    schema::{self, Reader},
+    server::Gateway,
+};
+
+/// Largest file; services have the same limit.
+const FILE_BYTES_MAX: u64 = chassis::upload::BYTES_MAX;
+/// Pieces that a file is passed on in.
+const PIECE_BYTES: usize = 64 * 1024;
+/// Pieces that wait for a service that reads slowly.
+const QUEUE: usize = 4;
+
+/// A request that takes a file.
+type Asked = (HeaderMap, Query<HashMap<String, String>>);
+
+pub async fn households(
+    state: State<Gateway>,
+    id: Extension<RequestId>,
+    asked: Asked,
+    body: Body,
+) -> Response {
+    take("households.ImportSheet", state, id, asked, body).await
+}
+
+pub async fn alerts(
+    state: State<Gateway>,
+    id: Extension<RequestId>,
+    asked: Asked,
+    body: Body,
+) -> Response {
+    take("comparison.SubmitAlertBatch", state, id, asked, body).await
+}
+
+pub async fn items(
+    state: State<Gateway>,
+    id: Extension<RequestId>,
+    Path(item): Path<String>,
+    (headers, mut query): Asked,
+    body: Body,
+) -> Response {
+    query.insert("item".to_owned(), item.to_ascii_uppercase());
+    take(
+        "comparison.SubmitItemFile",
+        state,
+        id,
+        (headers, query),
+        body,
+    )
+    .await
+}
+
+async fn take(
+    rpc: &str,
+    State(gateway): State<Gateway>,
+    Extension(id): Extension<RequestId>,
+    (headers, Query(query)): Asked,
+    body: Body,
+) -> Response {
+    let locale = Locale::of(&headers);
+    match upload(&gateway, &contract::method(rpc), &headers, query, body).await {
+        Ok(report) => {
+            let no_store = (CACHE_CONTROL, HeaderValue::from_static("no-store"));
+            ([no_store], Json(report)).into_response()
+        }
+        Err(error) => Rejection::Error(error).document(locale, &id),
+    }
+}
+
+async fn upload(
+    gateway: &Gateway,
+    method: &MethodDescriptor,
+    headers: &HeaderMap,
+    query: HashMap<String, String>,
+    body: Body,
+) -> Result<Value, Error> {
+    let caller = gateway.caller(headers).await?;
+    let key = headers
+        .get("idempotency-key")
+        .and_then(|key| key.to_str().ok());
+    let mut reader = Reader::default();
+    let given = query
+        .into_iter()
+        .map(|(name, text)| (Name::new(name), Value::String(text)));
+    let given = Value::Object(given.collect());
+    let header = schema::file_header(method, &given, &mut reader, key.unwrap_or_default());
+    reader.finish()?;
+
+    let (pieces, queue) = mpsc::channel(QUEUE);
+    let input = method.input();
+    let message = move |piece: Piece| match piece {
+        Some(bytes) => Ok(schema::with(&input, "chunk", Wire::Bytes(bytes))),
+        None => Err(Status::cancelled("the file is not whole")),
+    };
+    let messages =
+        stream::once(std::future::ready(Ok(header))).chain(ReceiverStream::new(queue).map(message));
+    let mut answer = std::pin::pin!(gateway.peers.upload(&caller, method, messages));
+    let answer = tokio::select! {
+        passed = pass(body, pieces) => {
+            let answer = answer.await;
+            passed.and(answer)
+        }
+        // The service need not read to the end to refuse.
+        answer = &mut answer => answer,
+    };
+    let answer = answer.map_err(|error| schema::in_own_words(error, "header"))?;
+    let report = schema::messages(&answer, "report");
+    Ok(report.first().map_or(Value::Null, schema::tree))
+}
+
+/// A piece of a file, or that nothing more of it will come.
+type Piece = Option<Bytes>;
+
+/// Passes a body on in pieces. When it breaks off or is too large the service is told that the file is
+/// not whole.
+async fn pass(body: Body, pieces: mpsc::Sender<Piece>) -> Result<(), Error> {
+    let mut body = body.into_data_stream();
+    let mut left = FILE_BYTES_MAX;
+    while let Some(read) = body.next().await {
+        let fits = match read {
+            Err(_) => Err(Error::invalid("body", "MALFORMED", "the whole file")),
+            Ok(bytes) if bytes.len() as u64 > left => Err(Error::TooLarge {
+                limit: format!("a file of {} MiB", FILE_BYTES_MAX / 1024 / 1024),
+            }),
+            Ok(bytes) => Ok(bytes),
+        };
+        let mut bytes = match fits {
+            Ok(bytes) => bytes,
+            Err(error) => {
+                // A service that has answered already needs not be told.
+                let _ = pieces.send(None).await;
+                return Err(error);
+            }
+        };
+        left -= bytes.len() as u64;
+        while !bytes.is_empty() {
+            let piece = bytes.split_to(bytes.len().min(PIECE_BYTES));
+            if pieces.send(Some(piece)).await.is_err() {
+                return Ok(());
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,364 @@
+//! What hangs on what, across services, and how it is fetched: for a whole page at once, before any
+//! field below the page is resolved. Nothing waits for a timer and nothing is split, so the number of
+//! calls follows from the document alone (ADR 0007).
+
+use std::{collections::HashMap, sync::Arc};
+
+use async_graphql::Lookahead;
+use chassis::{auth::Caller, error::Error};
+use futures::{
+    FutureExt as _, StreamExt as _,
+    future::{BoxFuture, join_all},
+    stream,
+};
+use prost_reflect::{DynamicMessage, MethodDescriptor, ReflectMessage, Value as Wire};
+
+use super::value;
+use crate::{contract, peers::Peers};
+
+/// A field that another call fills.
+#[derive(Debug, Clone, Copy)]
+pub struct Edge {
+    /// Message that has the field.
+    pub of: &'static str,
+    /// The field.
+    pub name: &'static str,
+    pub rpc: &'static str,
+    /// Field of the request that takes the keys, or the one key.
+    pub request: &'static str,
+    /// Field of the response that holds what was found.
+    pub response: &'static str,
+    /// Field of the parent that is the key.
+    pub key: &'static str,
+    /// Field of what was found that says whose it is; empty for calls with one key.
+    pub owner: &'static str,
+    /// Whether there are many for one parent.
+    pub many: bool,
+}
+
+const fn batched(
+    of: &'static str,
+    name: &'static str,
+    rpc: &'static str,
+    (request, response): (&'static str, &'static str),
+    (key, owner): (&'static str, &'static str),
+) -> Edge {
+    Edge {
+        of,
+        name,
+        rpc,
+        request,
+        response,
+        key,
+        owner,
+        many: false,
+    }
+}
+
+const fn single(
+    of: &'static str,
+    name: &'static str,
+    rpc: &'static str,
+    (request, response): (&'static str, &'static str),
+    key: &'static str,
+) -> Edge {
+    Edge {
+        of,
+        name,
+        rpc,
+        request,
+        response,
+        key,
+        owner: "",
+        many: true,
+    }
+}
+
+const HOUSEHOLDS: (&str, &str) = ("ids", "households");
+const BY_HOUSEHOLD: (&str, &str) = ("household_id", "id");
+
+/// Every edge of the schema.
+pub const EDGES: [Edge; 15] = [
+    Edge {
+        many: true,
+        ..batched(
+            "Household",
+            "members",
+            "households.BatchListMembers",
+            ("household_ids", "members"),
+            ("id", "household_id"),
+        )
+    },
+    batched(
+        "Household",
+        "currentCase",
+        "workflow.BatchGetCurrentCases",
+        ("household_ids", "cases"),
+        ("id", "household_id"),
+    ),
+    batched(
+        "Household",
+        "assessment",
+        "households.BatchAssess",
+        ("household_ids", "assessments"),
+        ("id", "household_id"),
+    ),
+    single(
+        "Household",
+        "authorisations",
+        "households.ListAuthorisations",
+        ("household_id", "authorisations"),
+        "id",
+    ),
+    single(
+        "Household",
+        "noticePlaces",
+        "households.ListNoticePlaces",
+        ("division_code", "places"),
+        "division_code",
+    ),
+    single(
+        "Household",
+        "history",
+        "households.ListHistory",
+        ("household_id", "changes"),
+        "id",
+    ),
+    batched(
+        "Case",
+        "household",
+        "households.BatchGetHouseholds",
+        HOUSEHOLDS,
+        BY_HOUSEHOLD,
+    ),
+    batched(
+        "Case",
+        "plan",
+        "measures.BatchGetPlans",
+        ("case_ids", "plans"),
+        ("id", "case_id"),
+    ),
+    batched(
+        "Case",
+        "comparison",
+        "comparison.BatchGetComparisons",
+        ("case_ids", "comparisons"),
+        ("id", "case_id"),
+    ),
+    single(
+        "Case",
+        "events",
+        "workflow.ListCaseEvents",
+        ("case_id", "events"),
+        "id",
+    ),
+    single(
+        "Case",
+        "moves",
+        "workflow.ListMoves",
+        ("case_id", "moves"),
+        "id",
+    ),
+    batched(
+        "Lead",
+        "household",
+        "households.BatchGetHouseholds",
+        HOUSEHOLDS,
+        BY_HOUSEHOLD,
+    ),
+    batched(
+        "Lead",
+        "case",
+        "workflow.BatchGetCases",
+        ("ids", "cases"),
+        ("case_id", "id"),
+    ),
+    batched(
+        "Alert",
+        "household",
+        "households.BatchGetHouseholds",
+        HOUSEHOLDS,
+        BY_HOUSEHOLD,
+    ),
+    batched(
+        "MonitoringDue",
+        "household",
+        "households.BatchGetHouseholds",
+        HOUSEHOLDS,
+        BY_HOUSEHOLD,
+    ),
+];
+
+impl Edge {
+    pub fn method(&self) -> MethodDescriptor {
+        contract::method(self.rpc)
+    }
+}
+
+/// A message with what was fetched for it.
+#[derive(Debug, Clone)]
+pub struct Node(pub Arc<Fetched>);
+
+#[derive(Debug)]
+pub struct Fetched {
+    pub message: DynamicMessage,
+    edges: HashMap<&'static str, Found>,
+}
+
+/// What an edge leads to, or why it is not known. An error is shared by all parents.
+type Found = Result<Vec<Node>, Arc<Error>>;
+
+impl Node {
+    /// A message on which nothing hangs.
+    pub fn leaf(message: DynamicMessage) -> Self {
+        Self(Arc::new(Fetched {
+            message,
+            edges: HashMap::new(),
+        }))
+    }
+
+    /// What an edge leads to.
+    pub fn follow(&self, edge: &str) -> Option<&Found> {
+        self.0.edges.get(edge)
+    }
+}
+
+/// Calls at once where a service has no batch.
+const SINGLE_AT_ONCE: usize = 8;
+
+/// Fetches for one request.
+#[derive(Debug, Clone)]
+pub struct Fetch {
+    pub peers: Peers,
+    pub caller: Caller,
+}
+
+impl Fetch {
+    /// Fetches what `look` asks of `messages`, all of one type, and of what hangs on them.
+    pub fn complete<'a>(
+        &'a self,
+        messages: Vec<DynamicMessage>,
+        look: Lookahead<'a>,
+    ) -> BoxFuture<'a, Vec<Node>> {
+        async move {
+            let Some(first) = messages.first() else {
+                return Vec::new();
+            };
+            let of = first.descriptor().name().to_owned();
+            let asked = EDGES
+                .iter()
+                .filter(|edge| edge.of == of && look.field(edge.name).exists());
+            let fetches = asked.map(|edge| {
+                let below = look.field(edge.name);
+                self.follow(edge, &messages, below)
+                    .map(move |found| (edge.name, found))
+            });
+            let mut found = join_all(fetches.collect::<Vec<_>>()).await;
+            let nodes = messages.into_iter().enumerate().map(|(at, message)| {
+                let edges = found.iter_mut().map(|(edge, found)| {
+                    let own = found.get_mut(at).map(std::mem::take);
+                    let own = own.unwrap_or_default().unwrap_or_else(|| Ok(Vec::new()));
+                    (*edge, own)
+                });
+                Node(Arc::new(Fetched {
+                    message,
+                    edges: edges.collect(),
+                }))
+            });
+            nodes.collect()
+        }
+        .boxed()
+    }
+
+    /// What an edge leads to, for each of the parents in their order.
+    async fn follow(
+        &self,
+        edge: &'static Edge,
+        parents: &[DynamicMessage],
+        look: Lookahead<'_>,
+    ) -> Vec<Option<Found>> {
+        let keys: Vec<String> = parents.iter().map(|p| value::text(p, edge.key)).collect();
+        let found = match edge.owner {
+            "" => self.ask_each(edge, &keys).await,
+            _ => self.ask_all(edge, &keys).await,
+        };
+        // What hangs on what was found is fetched for all of it at once, too.
+        let sizes: Vec<usize> = found
+            .iter()
+            .map(|found| found.as_ref().map_or(0, Vec::len))
+            .collect();
+        let all = found.iter().flatten().flatten().cloned().collect();
+        let mut nodes = self.complete(all, look).await.into_iter();
+        let found = found.into_iter().zip(sizes);
+        found
+            .map(|(found, size)| Some(found.map(|_| nodes.by_ref().take(size).collect())))
+            .collect()
+    }
+
+    async fn ask_all(
+        &self,
+        edge: &Edge,
+        keys: &[String],
+    ) -> Vec<Result<Vec<DynamicMessage>, Arc<Error>>> {
+        let mut wanted: Vec<Wire> = Vec::new();
+        for key in keys.iter().filter(|key| !key.is_empty()) {
+            let key = Wire::String(key.clone());
+            if !wanted.contains(&key) {
+                wanted.push(key);
+            }
+        }
+        let method = edge.method();
+        let request = value::with(&method.input(), edge.request, Wire::List(wanted));
+        let answer = self
+            .peers
+            .call(&self.caller, &method, request)
+            .await
+            .map_err(Arc::new);
+        let by_owner = answer.map(|answer| {
+            let mut by_owner: HashMap<String, Vec<DynamicMessage>> = HashMap::new();
+            for found in value::messages(&answer, edge.response) {
+                by_owner
+                    .entry(value::text(&found, edge.owner))
+                    .or_default()
+                    .push(found);
+            }
+            by_owner
+        });
+        let own = |key: &String| match &by_owner {
+            Ok(by_owner) => {
+                let mut own = by_owner.get(key).cloned().unwrap_or_default();
+                if !edge.many {
+                    // The newest comes first.
+                    own.truncate(1);
+                }
+                Ok(own)
+            }
+            Err(error) => Err(Arc::clone(error)),
+        };
+        keys.iter().map(own).collect()
+    }
+
+    async fn ask_each(
+        &self,
+        edge: &Edge,
+        keys: &[String],
+    ) -> Vec<Result<Vec<DynamicMessage>, Arc<Error>>> {
+        let method = edge.method();
+        let asks: Vec<_> = keys
+            .iter()
+            .map(|key| {
+                let request = value::with(&method.input(), edge.request, Wire::String(key.clone()));
+                self.peers.call(&self.caller, &method, request)
+            })
+            .collect();
+        let answers: Vec<Result<DynamicMessage, Error>> =
+            stream::iter(asks).buffered(SINGLE_AT_ONCE).collect().await;
+        let answers = answers.into_iter();
+        answers
+            .map(|answer| {
+                let found = answer.map(|answer| value::messages(&answer, edge.response));
+                found.map_err(Arc::new)
+            })
+            .collect()
+    }
+}

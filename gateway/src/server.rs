@@ -1,0 +1,203 @@
+//! The HTTP server: its configuration, routes and limits.
+
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    sync::{Arc, LazyLock},
+    time::{Duration, Instant},
+};
+
+use async_graphql::dynamic::Schema;
+use axum::{
+    BoxError, Extension, Router,
+    error_handling::HandleErrorLayer,
+    extract::{DefaultBodyLimit, MatchedPath, State},
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+    routing::{any, get, put},
+};
+use chassis::{
+    auth::{self, Authenticator, Caller},
+    clock::Clock,
+    config::AuthConfig,
+    error::Error,
+    lifecycle::{Lifecycle, Runtime},
+    telemetry,
+};
+use http::{
+    HeaderMap, HeaderValue, Request, StatusCode,
+    header::{REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS},
+};
+use opentelemetry::metrics::Histogram;
+use serde::Deserialize;
+use tokio::{net::TcpListener, sync::Semaphore};
+use tower::ServiceBuilder;
+use tower_http::{catch_panic::CatchPanicLayer, timeout::TimeoutLayer};
+use tracing::Instrument as _;
+use uuid::Uuid;
+
+use crate::{
+    explorer, files, graphql,
+    locale::Locale,
+    peers::Peers,
+    problem::{Rejection, RequestId},
+    schema, socket,
+};
+
+/// Requests that are worked on at once; more are turned away at once rather than late.
+const REQUESTS_MAX: usize = 512;
+/// Sockets that are open at once.
+const SOCKETS_MAX: usize = 2000;
+/// A request has its services' deadline of 5 s, for what it asks one after the other.
+const REQUEST_WITHIN: Duration = Duration::from_secs(15);
+/// A file of 50 MB over a township's line of 1 Mbit/s.
+const FILE_WITHIN: Duration = Duration::from_secs(15 * 60);
+
+/// How the gateway is configured.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Where HTTP is served.
+    pub listen: SocketAddr,
+    /// URLs of the four services, by name.
+    pub peers: BTreeMap<String, String>,
+    /// How callers prove who they are.
+    pub auth: AuthConfig,
+    /// Whether the schema can be asked for and explored in a browser at `/`.
+    #[serde(default)]
+    pub explorer: bool,
+}
+
+/// What every request is served with.
+#[derive(Clone)]
+pub struct Gateway {
+    pub schema: Schema,
+    pub peers: Peers,
+    pub authenticator: Authenticator,
+    pub lifecycle: Lifecycle,
+    pub clock: Clock,
+    pub sockets: Arc<Semaphore>,
+}
+
+impl Gateway {
+    /// Who makes a request.
+    pub async fn caller(&self, headers: &HeaderMap) -> Result<Caller, Error> {
+        let token = auth::bearer(headers).ok_or(Error::Unauthenticated)?;
+        self.authenticator.verify(token).await
+    }
+}
+
+/// Serves until the runtime stops.
+///
+/// # Errors
+/// The key set cannot be read, a peer has no URL, or the listener fails.
+pub async fn run(config: Config, listener: TcpListener, runtime: Runtime) -> anyhow::Result<()> {
+    let peers = Peers::connect(&config.peers)?;
+    let gateway = Gateway {
+        schema: schema::build(peers.clone(), config.explorer),
+        peers,
+        authenticator: Authenticator::new(&config.auth).await?,
+        lifecycle: runtime.lifecycle.clone(),
+        clock: runtime.clock,
+        sockets: Arc::new(Semaphore::new(SOCKETS_MAX)),
+    };
+    let lifecycle = runtime.lifecycle;
+    axum::serve(listener, router(gateway, config.explorer))
+        .with_graceful_shutdown(async move { lifecycle.stopping().await })
+        .await?;
+    Ok(())
+}
+
+fn router(gateway: Gateway, explorer: bool) -> Router {
+    let timeout = |within| TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, within);
+    let limits = ServiceBuilder::new()
+        .layer(HandleErrorLayer::new(overloaded))
+        .load_shed()
+        .concurrency_limit(REQUESTS_MAX);
+    let requests = Router::new()
+        .route("/graphql", any(graphql::serve))
+        .layer(timeout(REQUEST_WITHIN));
+    let files = Router::new()
+        .route("/files/households", put(files::households))
+        .route("/files/alerts", put(files::alerts))
+        .route("/files/items/{item}", put(files::items))
+        // Each has its own limit and counts as it reads.
+        .layer(DefaultBodyLimit::disable())
+        .layer(timeout(FILE_WITHIN));
+    let mut router = Router::new()
+        .merge(requests)
+        .merge(files)
+        .layer(limits)
+        .route("/graphql/ws", get(socket::upgrade));
+    if explorer {
+        router = router
+            .route("/", get(explorer::page))
+            .route("/explorer/{file}", get(explorer::file));
+    }
+    router
+        // Probes and metrics are answered however much there is to do.
+        .route("/livez", get(|| async { "ok" }))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(|| async { telemetry::metrics_text() }))
+        .layer(CatchPanicLayer::new())
+        .layer(middleware::from_fn_with_state(gateway.clone(), observe))
+        .with_state(gateway)
+}
+
+async fn ready(State(gateway): State<Gateway>) -> Response {
+    if gateway.lifecycle.is_stopping() {
+        return (StatusCode::SERVICE_UNAVAILABLE, "stopping").into_response();
+    }
+    "ok".into_response()
+}
+
+async fn overloaded(id: Extension<RequestId>, headers: HeaderMap, _: BoxError) -> Response {
+    Rejection::Error(Error::Unavailable { what: "gateway" }).document(Locale::of(&headers), &id)
+}
+
+static DURATION: LazyLock<Histogram<f64>> = LazyLock::new(|| {
+    telemetry::meter()
+        .f64_histogram("http.server.duration")
+        .with_unit("s")
+        .build()
+});
+
+/// One id, one span and one measurement for every request.
+async fn observe(
+    State(gateway): State<Gateway>,
+    mut request: Request<axum::body::Body>,
+    next: Next,
+) -> Response {
+    let given = request
+        .headers()
+        .get("x-request-id")
+        .and_then(|id| id.to_str().ok());
+    // Another's text would come into our logs.
+    let id = given
+        .and_then(|id| Uuid::try_parse(id).ok())
+        .unwrap_or_else(|| gateway.clock.new_id())
+        .to_string();
+    let route = request.extensions().get::<MatchedPath>();
+    let route = route.map_or("other", MatchedPath::as_str).to_owned();
+    let span = tracing::info_span!("http", http.route = route, request_id = id);
+    let parent = request
+        .headers()
+        .get("traceparent")
+        .and_then(|value| value.to_str().ok());
+    telemetry::continue_trace(&span, parent.unwrap_or_default());
+    request.extensions_mut().insert(RequestId(id.clone()));
+    let began = Instant::now();
+    let mut response = next.run(request).instrument(span).await;
+    let labels = [
+        telemetry::label("http_route", route),
+        telemetry::label("http_status", i64::from(response.status().as_u16())),
+    ];
+    DURATION.record(began.elapsed().as_secs_f64(), &labels);
+    let headers = response.headers_mut();
+    if let Ok(id) = HeaderValue::from_str(&id) {
+        headers.insert("x-request-id", id);
+    }
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    response
+}
