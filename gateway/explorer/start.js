@@ -6,7 +6,7 @@
     "# 把令牌填入下方 Headers:  {\"authorization\": \"Bearer …\"}",
     "# Paste the token into Headers below; `backstop token` makes others.",
     "query Households {",
-    "  viewer { role division { name } }",
+    "  viewer { subject role divisionCode }",
     "  households(first: 5) {",
     "    totalCount",
     "    nodes { householdNo headName memberCount }",

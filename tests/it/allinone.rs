@@ -6,6 +6,7 @@ use std::{
     net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    sync::LazyLock,
     time::{Duration, Instant},
 };
 
@@ -14,19 +15,21 @@ use serde_json::{Value, json};
 /// A debug build with four embedded databases starts in seconds; a busy machine is given its time.
 const START: Duration = Duration::from_secs(120);
 
-/// The binary beside the test's own: target/<profile>/backstop.
-fn binary() -> PathBuf {
-    let test = std::env::current_exe().expect("a path");
-    let profile = test.parent().and_then(Path::parent).expect("a folder");
-    let binary = profile.join("backstop");
-    // `cargo test --workspace` has built it; `cargo test -p tests` alone has not.
-    if !binary.exists() {
+/// The binary beside the test's own: target/<profile>/backstop. Cargo builds it for this program, but
+/// not anew when only it has changed: asked once more, it does.
+fn binary() -> &'static Path {
+    static BINARY: LazyLock<PathBuf> = LazyLock::new(|| {
+        let test = std::env::current_exe().expect("a path");
+        let profile = test.parent().and_then(Path::parent).expect("a folder");
+        let release = profile.ends_with("release").then_some("--release");
         let built = Command::new(env!("CARGO"))
-            .args(["build", "-p", "backstop"])
+            .args(["build", "--locked", "-p", "backstop"])
+            .args(release)
             .status();
         assert!(built.expect("cargo runs").success());
-    }
-    binary
+        profile.join("backstop")
+    });
+    &BINARY
 }
 
 pub fn backstop(folder: &Path, arguments: &[&str]) -> Command {

@@ -100,6 +100,11 @@ impl Family {
     pub async fn register_bare(&self, sandbox: &Sandbox) -> Registered {
         let cadre = sandbox.client(Role::VillageCadre, self.village);
         let capacity = if self.labour { "ORDINARY" } else { "NONE" };
+        let health = if self.risk == "ILLNESS" {
+            "患有大病"
+        } else {
+            "健康"
+        };
         let id_numbers: Vec<String> = (0..self.size).map(|_| id_number()).collect();
         let members: Vec<Value> = (0..self.size)
             .map(|index| {
@@ -112,8 +117,8 @@ impl Family {
                     "name": name, "idNumber": id_numbers[index], "isHead": index == 0,
                     "relation": if index == 0 { "户主" } else { "其他" },
                     "registered": true, "resident": true, "sharesIncome": true,
-                    "labourCapacity": capacity, "health": "健康", "schooling": "非在校生",
-                    "medicallyInsured": true,
+                    "labourCapacity": capacity, "health": health, "schooling": "非在校生",
+                    "medicallyInsured": true, "socialSecurity": !self.labour,
                 })
             })
             .collect();

@@ -305,17 +305,24 @@ impl<'a> Journey<'a> {
         );
     }
 
-    /// S36: responsible person, a measure against the risk, the planned day.
+    /// S36: the responsible person.
     ///
     /// # Panics
     /// It is refused.
-    pub async fn plan(&self, kind: &str) -> String {
+    pub async fn assign(&self) {
         let input = self.with_case(json!({
             "account": self.responsible.account, "unit": "县农业农村局", "from": self.today(),
         }));
         self.officer
             .accepted("assignResponsible", input, "plan { version }")
             .await;
+    }
+
+    /// S36: a measure against the risk, and the planned day.
+    ///
+    /// # Panics
+    /// It is refused.
+    pub async fn plan(&self, kind: &str) -> String {
         let planned = self.sandbox.today() + chrono::Duration::days(200);
         let input = self.with_case(json!({
             "kind": kind, "risk": self.family.risk, "description": "按户施策",
@@ -389,6 +396,7 @@ impl<'a> Journey<'a> {
         self.to_notice_closed().await;
         self.review().await;
         self.compare().await;
+        self.assign().await;
         let mut measures = Vec::new();
         for kind in kinds {
             measures.push(self.plan(kind).await);

@@ -218,6 +218,7 @@ impl Launcher<'_> {
             "listen": http,
             "peers": self.peers(),
             "auth": self.settings.issuer.service("gateway", self.settings.county)?,
+            "explorer": true,
         });
         let config: gateway::Config = serde_json::from_value(config).context("gateway")?;
         let runtime = self.runtime();

@@ -85,12 +85,15 @@ async fn marked_people_are_in_no_log_trace_metric_or_error() {
     secrets.extend([PHONE.to_owned(), ADDRESS.to_owned()]);
 
     let mut errors = String::new();
-    for document_and_input in scenario(&numbers) {
-        let (document, input) = document_and_input;
-        let answer =
-            crate::allinone::graphql(&http, &token(&data), document, json!({ "input": input }))
-                .await;
-        let answer = answer.expect("an answer");
+    for (document, input) in scenario(&numbers) {
+        let answer = crate::allinone::graphql(
+            &http,
+            &token(&data),
+            document,
+            json!({ "input": input.clone() }),
+        )
+        .await;
+        let answer = answer.unwrap_or_else(|error| panic!("{error}: {document} {input}"));
         errors.push_str(&answer["errors"].to_string());
         errors.push_str(&violations(&answer["data"]));
     }

@@ -49,6 +49,7 @@ async fn scenario_02_another_category_is_not_enrolled() {
     journey.notice().await;
     journey.review().await;
     journey.compare().await;
+    journey.assign().await;
     journey.plan("EMPLOYMENT").await;
     let unmet = journey
         .refused(&journey.cadre, "enrolCase", serde_json::json!({}))

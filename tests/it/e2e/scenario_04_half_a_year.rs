@@ -21,7 +21,7 @@ async fn scenario_04_elimination_on_day_170_is_refused_and_on_day_185_accepted()
     assert!(unmet[0].starts_with("S44"), "{unmet:?}");
 
     sandbox.advance_days(15);
-    journey.recover().await;
+    journey.family.record_income(&sandbox, 96_000, 0).await;
     journey.eliminate().await;
     let case = journey.case("state eliminatedOn").await;
     assert_eq!(case["eliminatedOn"], json!(journey.today()));

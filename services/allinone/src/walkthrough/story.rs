@@ -3,7 +3,6 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use base64::{Engine, prelude::BASE64_STANDARD};
 use chrono::NaiveDate;
 use kernel::{Month, Role};
 use serde_json::{Value, json};
@@ -78,7 +77,7 @@ fn fresh_run() -> u32 {
 async fn import(tell: &Narrator, officer: &Actor, family: &demo::Story) -> anyhow::Result<String> {
     let input = json!({
         "fileName": family.sheet.name,
-        "contentBase64": BASE64_STANDARD.encode(&family.sheet.content),
+        "content": family.sheet.content,
     });
     let report = "report { rowsRead householdsCreated rowsRefused errors { row column reason } }";
     let payload = tell
