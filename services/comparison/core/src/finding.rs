@@ -1,7 +1,6 @@
 //! Comparison rules: what a department's register says against a household (S36, 8.2).
 
 use kernel::ItemKind;
-use serde::Deserialize;
 
 use crate::{
     contract::{self, Contract},
@@ -9,16 +8,16 @@ use crate::{
     row::Row,
 };
 
-/// What a hit is worth (CMP-3).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum FindingKind {
-    /// 硬伤: holds up the procedure until a person has cleared it.
-    HardFlaw,
-    /// A person has to look at it.
-    Review,
-    /// To be known.
-    Info,
+kernel::codes! {
+    /// What a hit is worth (CMP-3).
+    FindingKind {
+        /// 硬伤: holds up the procedure until a person has cleared it.
+        HardFlaw = "HARD_FLAW",
+        /// A person has to look at it.
+        Review = "REVIEW",
+        /// To be known.
+        Info = "INFO",
+    }
 }
 
 /// A rule: configuration, not code.

@@ -2,10 +2,7 @@
 
 use std::sync::LazyLock;
 
-use comparison_core::{
-    alert::AlertRule,
-    finding::{ComparisonRule, FindingKind},
-};
+use comparison_core::{alert::AlertRule, finding::ComparisonRule};
 use kernel::Code;
 use serde::Deserialize;
 
@@ -33,7 +30,7 @@ struct AlertRow {
 struct ComparisonRow {
     rule_id: String,
     item: String,
-    kind: FindingKind,
+    kind: String,
     expression: String,
     threshold: i64,
 }
@@ -78,7 +75,7 @@ pub static COMPARISON: LazyLock<Vec<ComparisonRule>> = LazyLock::new(|| {
             rule_id: row.rule_id,
             version: 1,
             item: Code::parse(&row.item).ok()?,
-            kind: row.kind,
+            kind: Code::parse(&row.kind).ok()?,
             expression: row.expression,
             threshold: row.threshold,
         })
@@ -88,7 +85,10 @@ pub static COMPARISON: LazyLock<Vec<ComparisonRule>> = LazyLock::new(|| {
 
 #[cfg(test)]
 mod tests {
-    use comparison_core::{alert, finding};
+    use comparison_core::{
+        alert,
+        finding::{self, FindingKind},
+    };
     use kernel::ItemKind;
 
     use super::*;

@@ -52,7 +52,7 @@ pub struct StoredHit {
     item: String,
     rule_id: String,
     rule_version: i32,
-    kind: FindingKind,
+    kind: String,
     person_id: Uuid,
     evidence: Vec<String>,
     data_date: NaiveDate,
@@ -81,7 +81,7 @@ impl TryFrom<StoredHit> for Hit {
             item: code("hits", "item", &row.item)?,
             rule_id: row.rule_id,
             rule_version: row.rule_version,
-            kind: row.kind,
+            kind: code("hits", "kind", &row.kind)?,
             person: row.person_id,
             evidence: row.evidence,
             data_date: row.data_date,
@@ -94,14 +94,6 @@ impl TryFrom<StoredHit> for Hit {
             decided_reason: row.decided_reason,
             decided_on: row.decided_on,
         })
-    }
-}
-
-const fn kind_text(kind: FindingKind) -> &'static str {
-    match kind {
-        FindingKind::HardFlaw => "HARD_FLAW",
-        FindingKind::Review => "REVIEW",
-        FindingKind::Info => "INFO",
     }
 }
 
@@ -129,7 +121,7 @@ pub async fn insert(tx: &mut Tx, hit: &Hit, division: DivisionCode) -> Result<()
         hit.item.as_str(),
         hit.rule_id,
         hit.rule_version,
-        kind_text(hit.kind),
+        Code::as_str(hit.kind),
         hit.person,
         &hit.evidence,
         hit.data_date,

@@ -1,3 +1,5 @@
+//! From help to 风险消除: T12 to T19.
+
 use super::*;
 
 fn propose(kind: EliminationKind) -> Command {

@@ -1,3 +1,5 @@
+//! From the closed notice to enrolment: T8 to T11.
+
 use super::*;
 
 #[test]

@@ -1,3 +1,5 @@
+//! From the declaration to the appraisal: T1 to T5.
+
 use kernel::{ItemKind, RiskType, Role};
 
 use super::*;

@@ -1,3 +1,5 @@
+//! What becomes of a lead, from whichever channel.
+
 use kernel::{CaseId, LeadId, Severity};
 
 use super::*;

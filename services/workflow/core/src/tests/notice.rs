@@ -1,3 +1,5 @@
+//! Notices: where they hang, and when their days are over (T6, T7).
+
 use super::*;
 
 fn remove(place_number: u128, removed: NaiveDate) -> Command {
