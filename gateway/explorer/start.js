@@ -1,47 +1,50 @@
-// Requests carry the headers of the pane "Headers"; subscriptions send the same token when they connect.
+// Opens the explorer with a token, without which the gateway does not even show its schema. The token
+// stays in this page. Requests carry it in the pane "Headers", subscriptions when they connect.
 (function () {
   "use strict";
 
   var QUERY = [
-    "# 把令牌填入下方 Headers:  {\"authorization\": \"Bearer …\"}",
-    "# Paste the token into Headers below; `backstop token` makes others.",
     "query Households {",
     "  viewer { subject role divisionCode }",
     "  households(first: 5) {",
     "    totalCount",
-    "    nodes { householdNo headName memberCount }",
+    "    nodes { headName memberCount currentCase { state } }",
     "  }",
     "}",
     "",
   ].join("\n");
 
-  var headers = {};
   var root = new URL(".", window.location.href);
   var socket = new URL("graphql/ws", root);
   socket.protocol = socket.protocol.replace("http", "ws");
 
-  var fetcher = GraphiQL.createFetcher({
-    url: new URL("graphql", root).href,
-    wsClient: graphqlWs.createClient({
-      url: socket.href,
-      connectionParams: function () {
-        return headers;
+  function open(token) {
+    var headers = { authorization: "Bearer " + token };
+    var fetcher = GraphiQL.createFetcher({
+      url: new URL("graphql", root).href,
+      wsClient: graphqlWs.createClient({
+        url: socket.href,
+        connectionParams: function () {
+          return headers;
+        },
+      }),
+    });
+    var explorer = React.createElement(GraphiQL, {
+      fetcher: function (request, options) {
+        headers = (options && options.headers) || headers;
+        return fetcher(request, options);
       },
-    }),
-  });
-
-  function fetch(request, options) {
-    headers = (options && options.headers) || {};
-    return fetcher(request, options);
-  }
-
-  ReactDOM.createRoot(document.getElementById("explorer")).render(
-    React.createElement(GraphiQL, {
-      fetcher: fetch,
       defaultQuery: QUERY,
-      defaultHeaders: '{\n  "authorization": "Bearer "\n}\n',
+      headers: JSON.stringify(headers, null, 2),
       defaultEditorToolsVisibility: "headers",
       shouldPersistHeaders: false,
-    })
-  );
+    });
+    ReactDOM.createRoot(document.getElementById("explorer")).render(explorer);
+  }
+
+  document.getElementById("token").addEventListener("submit", function (event) {
+    event.preventDefault();
+    var given = document.getElementById("bearer").value.trim();
+    open(given.replace(/^(TOKEN=|Bearer\s+)/, ""));
+  });
 })();

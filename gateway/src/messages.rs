@@ -37,10 +37,11 @@ pub fn sentence(locale: Locale, code: &str, needed: &str, found: &str) -> String
     let Some(sentence) = SENTENCES.get(code) else {
         return code.to_owned();
     };
-    let sentence = match locale {
-        Locale::Zh => &sentence.zh,
-        Locale::En => &sentence.en,
+    let (sentence, nothing) = match locale {
+        Locale::Zh => (&sentence.zh, "无"),
+        Locale::En => (&sentence.en, "none"),
     };
+    let found = if found.is_empty() { nothing } else { found };
     sentence
         .replace("{needed}", needed)
         .replace("{found}", found)
@@ -65,10 +66,13 @@ pub fn violation(locale: Locale, code: &str, expected: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use super::*;
 
     #[test]
     fn every_file_is_read_and_says_something_in_both_languages() {
+        let mut known = HashSet::new();
         for file in FILES {
             let file: HashMap<String, Sentence> = toml::from_str(file).expect("a table");
             for (code, sentence) in file {
@@ -78,6 +82,7 @@ mod tests {
                     .chars()
                     .any(|c| ('\u{4e00}'..='\u{9fff}').contains(&c));
                 assert!(chinese, "{code} is not Chinese");
+                assert!(known.insert(code.clone()), "{code} is in two files");
             }
         }
     }

@@ -6,7 +6,6 @@ use std::{
     net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    sync::LazyLock,
     time::{Duration, Instant},
 };
 
@@ -15,25 +14,11 @@ use serde_json::{Value, json};
 /// A debug build with four embedded databases starts in seconds; a busy machine is given its time.
 const START: Duration = Duration::from_secs(120);
 
-/// The binary beside the test's own: target/<profile>/backstop. Cargo builds it for this program, but
-/// not anew when only it has changed: asked once more, it does.
-fn binary() -> &'static Path {
-    static BINARY: LazyLock<PathBuf> = LazyLock::new(|| {
-        let test = std::env::current_exe().expect("a path");
-        let profile = test.parent().and_then(Path::parent).expect("a folder");
-        let release = profile.ends_with("release").then_some("--release");
-        let built = Command::new(env!("CARGO"))
-            .args(["build", "--locked", "-p", "backstop"])
-            .args(release)
-            .status();
-        assert!(built.expect("cargo runs").success());
-        profile.join("backstop")
-    });
-    &BINARY
-}
+/// `backstop` as this package builds it: with what these tests are built of, and never a stale one.
+const BINARY: &str = env!("CARGO_BIN_EXE_backstop-under-test");
 
 pub fn backstop(folder: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(binary());
+    let mut command = Command::new(BINARY);
     command
         .args(arguments)
         .env("BACKSTOP_DATA_DIR", folder)

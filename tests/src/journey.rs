@@ -448,6 +448,8 @@ impl<'a> Journey<'a> {
             self.act(&self.leader, "fileElimination", document).await,
             "FILED"
         );
+        // A month may have ended meanwhile.
+        self.family.record_income(self.sandbox, 96_000, 0).await;
         let filing = json!({
             "filingNumber": "2026-0001", "contactName": "张大山", "contactPhone": "13800000000",
         });

@@ -13,12 +13,15 @@ use chassis::{
     lifecycle::Lifecycle,
     testing::TestDatabase,
 };
-use chrono::{Duration, NaiveDate};
+use chrono::{DateTime, Duration, NaiveDate, Utc};
 use kernel::Role;
 use secrecy::ExposeSecret;
 use tempfile::TempDir;
 
 use crate::{COUNTY, Client, watch::Statements};
+
+/// When every story begins.
+const BEGAN: &str = "2026-03-02T02:00:00Z";
 
 /// The whole platform, for one test.
 #[derive(Debug)]
@@ -82,6 +85,9 @@ impl Sandbox {
         let issuer = Arc::new(Issuer::open(data.path()).expect("an issuer"));
         let databases = Databases::External { url, connections };
         let (clock, shift) = Clock::shiftable();
+        // Stories that last for months meet the same ends of months whenever they are told.
+        let began: DateTime<Utc> = BEGAN.parse().expect("an instant");
+        shift.advance(began - clock.now());
         let settings = Settings {
             county: COUNTY.parse().expect("a division"),
             databases: &databases,

@@ -1,6 +1,6 @@
 //! The command line. Every command says by example how it is used.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
@@ -14,6 +14,26 @@ use crate::{
     migrate, up, verify, walkthrough,
 };
 
+/// Runs the command that the arguments name; what goes wrong is said in one line.
+#[must_use]
+pub fn main() -> ExitCode {
+    // A provider is installed only once; whoever was first is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let cli = Cli::parse();
+    let ended = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(Into::into)
+        .and_then(|runtime| runtime.block_on(cli.run()));
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("backstop: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
 /// Backstop: a county's monitoring and assistance against return to poverty.
 #[derive(Debug, Parser)]
 #[command(
@@ -22,7 +42,7 @@ use crate::{
     args_conflicts_with_subcommands = true,
     after_help = "Without a command, `up` runs.\n\nExample:\n  backstop up --demo"
 )]
-pub struct Cli {
+struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
     #[command(flatten)]
@@ -86,11 +106,7 @@ struct TokenOptions {
 }
 
 impl Cli {
-    /// Runs the command.
-    ///
-    /// # Errors
-    /// One line that says what went wrong and, where there is something, what to do.
-    pub async fn run(self) -> anyhow::Result<()> {
+    async fn run(self) -> anyhow::Result<()> {
         let folder = DataFolder::open(&self.data_dir)?;
         match self.command {
             None => up::run(folder, self.up).await,

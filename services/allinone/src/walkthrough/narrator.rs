@@ -217,9 +217,18 @@ impl Narrator {
     }
 }
 
-/// An input in a line: long texts and files are cut.
+/// An input in a line: the case is always the same one, a paper's hash tells nobody anything, a file is
+/// only counted, and a long text is cut.
 fn brief(input: &Value) -> String {
     const LONGEST: usize = 160;
+    let mut input = input.clone();
+    if let Some(fields) = input.as_object_mut() {
+        fields.retain(|name, _| !["caseId", "evidenceSha256"].contains(&name.as_str()));
+    }
+    let content = input.get("content").and_then(Value::as_str);
+    if let Some(rows) = content.map(|content| content.lines().count()) {
+        input["content"] = json!(format!("{rows} rows"));
+    }
     let text: String = input.to_string().chars().filter(|c| *c != '"').collect();
     match text.char_indices().nth(LONGEST) {
         Some((cut, _)) => format!("{} …", &text[..cut]),

@@ -168,7 +168,7 @@ impl Story {
             .accepted(&self.officer, "submitAlertBatch", input, selection)
             .await?;
         self.tell.say(&format!("✓ {}", payload["report"]));
-        let query = "query($h: ID!) { leads(householdId: $h, first: 1) { nodes { id state } } }";
+        let query = "query($h: ID!) { leads(householdId: $h, state: RECEIVED, first: 1) { nodes { id state } } }";
         let lead = self.wait(query, json!({ "h": self.household }), |data| {
             data["leads"]["nodes"][0]["id"].as_str().map(str::to_owned)
         });
@@ -456,9 +456,20 @@ impl Story {
             .map(|_| ())
     }
 
-    /// Income of the months gone by, with the serious-illness insurance's payout in the month of the
-    /// expense.
+    /// The treatment has ended, and everybody who can works.
     async fn recover(&self) -> anyhow::Result<()> {
+        self.record_income().await?;
+        let closed = json!({
+            "caseId": self.case, "risk": "ILLNESS", "closedOn": self.day(), "reason": "治疗结束,已康复",
+        });
+        self.tell
+            .accepted(&self.responsible, "closeRisk", closed, "plan { version }")
+            .await?;
+        Ok(())
+    }
+
+    /// Income of the two years up to the last full month.
+    async fn record_income(&self) -> anyhow::Result<()> {
         let newest = Month::of(self.today).minus(1);
         let months: Vec<Month> = (0..24).map(|back| newest.minus(back)).collect();
         let entries: Vec<Value> = months
@@ -478,12 +489,6 @@ impl Story {
         self.tell
             .accepted(&self.cadre, "recordIncome", input, selection)
             .await?;
-        let closed = json!({
-            "caseId": self.case, "risk": "ILLNESS", "closedOn": self.day(), "reason": "治疗结束,已康复",
-        });
-        self.tell
-            .accepted(&self.responsible, "closeRisk", closed, "plan { version }")
-            .await?;
         Ok(())
     }
 
@@ -500,6 +505,7 @@ impl Story {
         )
         .await?;
         self.days_pass(LATE_ENOUGH_DAYS).await?;
+        self.record_income().await?;
         self.act(&self.responsible, "proposeElimination", proposal)
             .await
             .map(|_| ())
@@ -519,6 +525,8 @@ impl Story {
         self.tell.chapter("乡镇行文备案, 风险消除 (T16, T17, S41)");
         let document = json!({ "documentNumber": "示范政发〔2026〕7号", "evidenceSha256": PAPER });
         self.act(&self.leader, "fileElimination", document).await?;
+        // A month may have ended meanwhile.
+        self.record_income().await?;
         let filing = json!({
             "filingNumber": "2026-0001", "contactName": "示范联系人", "contactPhone": "10012345678",
         });

@@ -141,7 +141,7 @@ impl Plan {
             ));
         }
         match self.measures.iter().find(|measure| measure.id == id) {
-            None => unmet.push(Requirement::new("MEA-7", "MEASURE_PLANNED", "", "")),
+            None => unmet.push(Requirement::new("MEA-7", "MEASURE_IN_PLAN", "", "")),
             Some(measure) => {
                 require_room(
                     measure.deliveries.len(),
@@ -214,7 +214,7 @@ mod tests {
         );
         assert_eq!(
             codes(deliver(measure_id(9), "2026-09-02", 0)),
-            ["MEA-7 MEASURE_PLANNED"]
+            ["MEA-7 MEASURE_IN_PLAN"]
         );
         assert!(deliver(measure_id(1), "2026-09-02", 0).is_ok());
     }
