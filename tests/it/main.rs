@@ -2,4 +2,5 @@
 
 mod allinone;
 mod e2e;
+mod process;
 mod tidy;

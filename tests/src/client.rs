@@ -14,6 +14,7 @@ pub struct Client {
     /// Account name.
     pub account: String,
     language: &'static str,
+    traceparent: Option<String>,
 }
 
 /// What came back.
@@ -26,13 +27,16 @@ pub struct Answer {
 }
 
 impl Client {
-    pub(crate) fn new(address: SocketAddr, token: String, account: &str) -> Self {
+    /// Somebody with a token at a gateway.
+    #[must_use]
+    pub fn new(address: SocketAddr, token: String, account: &str) -> Self {
         Self {
             http: reqwest::Client::new(),
             url: format!("http://{address}"),
             token,
             account: account.to_owned(),
             language: "zh-CN",
+            traceparent: None,
         }
     }
 
@@ -40,6 +44,13 @@ impl Client {
     #[must_use]
     pub fn in_english(mut self) -> Self {
         self.language = "en";
+        self
+    }
+
+    /// The same as part of a trace (W3C `traceparent`).
+    #[must_use]
+    pub fn traced(mut self, traceparent: &str) -> Self {
+        self.traceparent = Some(traceparent.to_owned());
         self
     }
 
@@ -67,6 +78,10 @@ impl Client {
             .bearer_auth(&self.token)
             .header("accept-language", self.language)
             .json(&json!({ "query": document, "variables": variables }));
+        let request = match &self.traceparent {
+            Some(traceparent) => request.header("traceparent", traceparent),
+            None => request,
+        };
         let answer = request.send().await.expect("the gateway answers");
         let status = answer.status().as_u16();
         Answer {

@@ -1,6 +1,6 @@
 //! Logs, traces and metrics: JSON logs on stderr, OTLP when an endpoint is set, Prometheus text.
 //!
-//! One trace runs from the HTTP request through gRPC and the feed to the consumer: its context
+//! One trace runs from the HTTP request through gRPC, SQL and the feed to the consumer: its context
 //! travels as a W3C `traceparent`. No personal data: handlers log ids of things, never of people.
 
 use std::{collections::HashMap, sync::OnceLock};
@@ -19,7 +19,9 @@ use opentelemetry_sdk::{
 };
 use prometheus::{Encoder, Registry, TextEncoder};
 use tracing_opentelemetry::OpenTelemetrySpanExt;
-use tracing_subscriber::{EnvFilter, layer::SubscriberExt, util::SubscriberInitExt};
+use tracing_subscriber::{
+    EnvFilter, Layer as _, filter::LevelFilter, layer::SubscriberExt, util::SubscriberInitExt,
+};
 
 static REGISTRY: OnceLock<Registry> = OnceLock::new();
 
@@ -77,14 +79,17 @@ pub fn init_with(service: &'static str, log: &str) -> anyhow::Result<Telemetry> 
     }
     let tracer = tracer.build();
     let filter = EnvFilter::try_from_env("BACKSTOP_LOG").unwrap_or_else(|_| EnvFilter::new(log));
+    // What is logged and what is traced are asked for apart: a quiet log must not cut a trace.
+    let traces = tracing_opentelemetry::layer()
+        .with_tracer(tracer.tracer("backstop"))
+        .with_filter(LevelFilter::INFO);
+    let logs = tracing_subscriber::fmt::layer()
+        .json()
+        .with_writer(std::io::stderr)
+        .with_filter(filter);
     tracing_subscriber::registry()
-        .with(filter)
-        .with(tracing_opentelemetry::layer().with_tracer(tracer.tracer("backstop")))
-        .with(
-            tracing_subscriber::fmt::layer()
-                .json()
-                .with_writer(std::io::stderr),
-        )
+        .with(traces)
+        .with(logs)
         .try_init()?;
     Ok(Telemetry { tracer, meter })
 }

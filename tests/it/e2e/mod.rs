@@ -12,3 +12,4 @@ mod scenario_08_notice_places;
 mod scenario_10_grandmother;
 mod scenario_16_relapse;
 mod scope;
+mod trace;

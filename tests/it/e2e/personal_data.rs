@@ -4,13 +4,13 @@
 use std::{
     fs::{self, File},
     net::SocketAddr,
-    process::{Child, Command, Stdio},
     sync::{Arc, Mutex},
-    time::{Duration, Instant},
 };
 
 use axum::{Router, body::Bytes, extract::State, response::IntoResponse};
 use serde_json::{Value, json};
+
+use crate::process::{Up, backstop, graphql, token};
 
 const NAMES: [&str; 2] = ["欧阳密标", "司马暗记"];
 const PHONE: &str = "13900007777";
@@ -39,46 +39,20 @@ async fn collector() -> (SocketAddr, Arc<Mutex<Vec<u8>>>) {
     (address, kept)
 }
 
-struct Up(Child);
-
-impl Drop for Up {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn marked_people_are_in_no_log_trace_metric_or_error() {
     let folder = tempfile::tempdir().expect("a folder");
     let (collector, exported) = collector().await;
     let log = folder.path().join("log");
     let data = folder.path().join("data");
-    let up = crate::allinone::backstop(&data, &["up"])
+    let mut command = backstop(&data, &["up"]);
+    command
         .env("BACKSTOP_LOG", "debug")
         .env("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://{collector}"))
-        .env("OTEL_BSP_SCHEDULE_DELAY", "200")
-        .stdout(Stdio::null())
-        .stderr(File::create(&log).expect("a log"))
-        .spawn()
-        .expect("started");
-    let mut up = Up(up);
-    let began = Instant::now();
-    while !data.join("run.json").exists() {
-        assert!(
-            up.0.try_wait().expect("asked").is_none(),
-            "{}",
-            fs::read_to_string(&log).unwrap_or_default()
-        );
-        assert!(
-            began.elapsed() < Duration::from_secs(120),
-            "up does not start"
-        );
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    let run: Value =
-        serde_json::from_slice(&fs::read(data.join("run.json")).expect("there")).expect("JSON");
-    let http = format!("http://{}", run["http"].as_str().expect("an address"));
+        .env("OTEL_BSP_SCHEDULE_DELAY", "200");
+    let kept = File::create(&log).expect("a log");
+    let mut up = Up::started(&data, &mut command, kept.into()).await;
+    let http = up.http();
     let numbers = [tests::family::id_number(), tests::family::id_number()];
     let mut secrets: Vec<String> = NAMES.iter().map(|&name| name.to_owned()).collect();
     secrets.extend(numbers.iter().cloned());
@@ -86,7 +60,7 @@ async fn marked_people_are_in_no_log_trace_metric_or_error() {
 
     let mut errors = String::new();
     for (document, input) in scenario(&numbers) {
-        let answer = crate::allinone::graphql(
+        let answer = graphql(
             &http,
             &token(&data),
             document,
@@ -104,16 +78,8 @@ async fn marked_people_are_in_no_log_trace_metric_or_error() {
         .await
         .expect("text");
     assert!(metrics.contains("rpc_server_duration"), "metrics are there");
-    // SIGINT, so that the last spans are sent.
-    let pid = up.0.id().to_string();
-    assert!(
-        Command::new("kill")
-            .args(["-INT", &pid])
-            .status()
-            .expect("kill runs")
-            .success()
-    );
-    up.0.wait().expect("ended");
+    // In order, so that the last spans are sent.
+    up.interrupt().await;
 
     let log = fs::read_to_string(&log).expect("a log");
     assert!(log.contains("\"level\""), "logs are there");
@@ -130,23 +96,6 @@ async fn marked_people_are_in_no_log_trace_metric_or_error() {
             assert!(!text.contains(secret.as_str()), "a {place} holds {secret}");
         }
     }
-}
-
-fn token(data: &std::path::Path) -> String {
-    let arguments = [
-        "token",
-        "--role",
-        "COUNTY_OFFICER",
-        "--division",
-        "999999000000",
-    ];
-    let output = crate::allinone::backstop(data, &arguments)
-        .output()
-        .expect("runs");
-    String::from_utf8(output.stdout)
-        .expect("text")
-        .trim()
-        .to_owned()
 }
 
 /// Good and bad requests that hold marked values.

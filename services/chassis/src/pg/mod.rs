@@ -124,8 +124,10 @@ impl Database {
     }
 
     async fn begin_as(&self, principal: &Principal, read_only: bool) -> Result<Tx, Error> {
+        // From asking the pool for a connection until the transaction has ended either way.
+        let span = tracing::info_span!("sql", db.system = "postgresql", db.schema = self.0.schema);
         let transaction = self.0.pool.begin().await?;
-        Tx::start(self.clone(), transaction, principal, read_only).await
+        Tx::start(self.clone(), transaction, span, principal, read_only).await
     }
 
     /// Whether the database answers.

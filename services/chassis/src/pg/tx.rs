@@ -5,6 +5,7 @@ use std::ops::{Deref, DerefMut};
 use chrono::{DateTime, NaiveDate, Utc};
 use kernel::Principal;
 use sqlx::{PgConnection, Postgres, Transaction};
+use tracing::Span;
 
 use super::Database;
 use crate::{error::Error, feed, feed::Item};
@@ -18,12 +19,15 @@ pub struct Tx {
     pub(super) claim: Option<super::idempotency::Pending>,
     items: Vec<Item>,
     now: DateTime<Utc>,
+    /// Ends with the transaction.
+    _span: Span,
 }
 
 impl Tx {
     pub(super) async fn start(
         database: Database,
         mut transaction: Transaction<'static, Postgres>,
+        span: Span,
         principal: &Principal,
         read_only: bool,
     ) -> Result<Self, Error> {
@@ -52,6 +56,7 @@ impl Tx {
             claim: None,
             items: Vec::new(),
             now,
+            _span: span,
         })
     }
 
