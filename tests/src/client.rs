@@ -159,6 +159,16 @@ impl Client {
     /// # Panics
     /// The upload is refused.
     pub async fn upload(&self, path: &str, content: Vec<u8>) -> Value {
+        let (status, report) = self.put(path, content).await;
+        assert_eq!(status, 200, "{path}: {report:#}");
+        report
+    }
+
+    /// Uploads a file, whatever comes back: status and body.
+    ///
+    /// # Panics
+    /// The gateway does not answer in JSON.
+    pub async fn put(&self, path: &str, content: Vec<u8>) -> (u16, Value) {
         let answer = self
             .http
             .put(format!("{}/files/{path}", self.url))
@@ -168,10 +178,8 @@ impl Client {
             .send()
             .await
             .expect("the gateway answers");
-        let status = answer.status();
-        let body: Value = answer.json().await.expect("a JSON report");
-        assert!(status.is_success(), "{path}: {status} {body:#}");
-        body
+        let status = answer.status().as_u16();
+        (status, answer.json().await.expect("JSON"))
     }
 
     /// Any path, as text.

@@ -43,7 +43,7 @@ pub async fn set_up(sandbox: &Sandbox) -> Places {
     ] {
         let division = json!({
             "code": code, "name": name, "level": level, "validFrom": "2020-01-01",
-            "groups": if level == "VILLAGE" { json!([{ "number": 1, "name": "一组" }]) } else { json!([]) },
+            "groups": if level == "VILLAGE" { json!([{ "number": 1, "name": "1组" }, { "number": 2, "name": "2组" }]) } else { json!([]) },
         });
         officer
             .accepted("putDivision", division, "division { code }")

@@ -8,7 +8,6 @@ use futures::StreamExt as _;
 use prost_reflect::DynamicMessage;
 
 use super::{
-    edge::Node,
     fetch, locale, problem as shown, request as request_id,
     types::Types,
     value::{self, Reader},
@@ -43,18 +42,20 @@ pub fn build(types: &mut Types) -> Subscription {
             let alerts = alerts.map_err(|error| shown(ctx.ctx, &error))?;
             let (locale, id) = (locale(ctx.ctx), request_id(ctx.ctx));
             Ok(alerts.filter_map(move |sent| {
-                let sent = match sent {
+                let (fetch, id, ctx) = (fetch.clone(), id.clone(), ctx.ctx);
+                async move {
+                    let sent = match sent {
+                        Ok(sent) => sent,
+                        Err(status) => {
+                            let error = Error::from_status(&status);
+                            return Some(Err(problem::graphql(locale, &id, &error)));
+                        }
+                    };
                     // A heartbeat keeps the connection; it is no alert.
-                    Ok(sent) => value::messages(&sent, "alert").into_iter().next().map(Ok),
-                    Err(status) => {
-                        let error = Error::from_status(&status);
-                        Some(Err(problem::graphql(locale, &id, &error)))
-                    }
-                };
-                let sent = sent.map(|sent: Result<DynamicMessage, async_graphql::Error>| {
-                    sent.map(|alert| FieldValue::owned_any(Node::leaf(alert)))
-                });
-                std::future::ready(sent)
+                    let alert = value::messages(&sent, "alert");
+                    let alert = fetch.complete(alert, ctx.look_ahead()).await;
+                    alert.into_iter().next().map(FieldValue::owned_any).map(Ok)
+                }
             }))
         })
     })

@@ -1,5 +1,6 @@
 //! User stories, through GraphQL only.
 
+mod bad_input;
 mod batching;
 mod personal_data;
 mod scenario_01_shock;
@@ -12,4 +13,5 @@ mod scenario_08_notice_places;
 mod scenario_10_grandmother;
 mod scenario_16_relapse;
 mod scope;
+mod subscription;
 mod trace;
