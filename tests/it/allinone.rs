@@ -3,6 +3,7 @@
 use std::{net::TcpListener, time::Duration};
 
 use serde_json::{Value, json};
+use tests::{Client, county};
 
 use crate::process::{Up, backstop, graphql, token};
 
@@ -140,6 +141,34 @@ async fn a_second_up_and_a_busy_port_are_refused_in_one_line() {
         "{}",
         String::from_utf8_lossy(&alone.stdout)
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn import_brings_a_sheet_in_once_and_names_bad_rows() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut up = Up::start(folder.path()).await;
+    let officer = Client::new(up.address(), token(folder.path()), "officer");
+    county::divisions(&officer).await;
+    let story = demo::Story::new(1, chassis::clock::Clock::system().today()).expect("a story");
+    let number = story.household.head().id_number.expose().to_owned();
+    let import = |name: &str, content: &str| {
+        let file = folder.path().join(name);
+        std::fs::write(&file, content).expect("written");
+        let file = file.to_str().expect("a path").to_owned();
+        let output = backstop(folder.path(), &["import", &file]).output();
+        let output = output.expect("runs");
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        (output.status.success(), text)
+    };
+    let (done, told) = import("story.csv", &story.sheet.content);
+    assert!(done && told.contains("1 households new"), "{told}");
+    let (done, told) = import("again.csv", &format!("{}\n", story.sheet.content));
+    assert!(done && told.contains("1 unchanged"), "{told}");
+    let bad = story.sheet.content.replace(&number, "999999198001010000");
+    let (done, told) = import("bad.csv", &bad);
+    assert!(!done && told.contains("证件号码"), "{told}");
+    assert!(!told.contains("999999198001010000"), "{told}");
+    up.interrupt().await;
 }
 
 fn refused(output: &std::process::Output, reason: &str) {

@@ -3,7 +3,7 @@
 use kernel::Role;
 use serde_json::json;
 
-use crate::{COUNTY, Sandbox};
+use crate::{COUNTY, Client, Sandbox};
 
 /// First township.
 pub const TOWNSHIP: &str = "999999001000";
@@ -33,22 +33,7 @@ pub struct Places {
 /// Something is refused.
 pub async fn set_up(sandbox: &Sandbox) -> Places {
     let officer = sandbox.client(Role::CountyOfficer, COUNTY);
-    for (code, name, level) in [
-        (COUNTY, "测试县", "COUNTY"),
-        (TOWNSHIP, "青石乡", "TOWNSHIP"),
-        (VILLAGE, "上河村", "VILLAGE"),
-        (OTHER_VILLAGE, "下河村", "VILLAGE"),
-        (OTHER_TOWNSHIP, "白云镇", "TOWNSHIP"),
-        (FAR_VILLAGE, "云顶村", "VILLAGE"),
-    ] {
-        let division = json!({
-            "code": code, "name": name, "level": level, "validFrom": "2020-01-01",
-            "groups": if level == "VILLAGE" { json!([{ "number": 1, "name": "1组" }, { "number": 2, "name": "2组" }]) } else { json!([]) },
-        });
-        officer
-            .accepted("putDivision", division, "division { code }")
-            .await;
-    }
+    divisions(&officer).await;
     let line = json!({
         "divisionCode": COUNTY, "effectiveFrom": "2020-01-01", "amount": LINE,
         "legalBasis": "县防返贫监测线",
@@ -83,4 +68,27 @@ async fn place(
         .accepted("putNoticePlace", place, "place { id }")
         .await;
     payload["place"]["id"].as_str().expect("an id").to_owned()
+}
+
+/// Puts the county's divisions.
+///
+/// # Panics
+/// One is refused.
+pub async fn divisions(officer: &Client) {
+    for (code, name, level) in [
+        (COUNTY, "测试县", "COUNTY"),
+        (TOWNSHIP, "青石乡", "TOWNSHIP"),
+        (VILLAGE, "上河村", "VILLAGE"),
+        (OTHER_VILLAGE, "下河村", "VILLAGE"),
+        (OTHER_TOWNSHIP, "白云镇", "TOWNSHIP"),
+        (FAR_VILLAGE, "云顶村", "VILLAGE"),
+    ] {
+        let division = json!({
+            "code": code, "name": name, "level": level, "validFrom": "2020-01-01",
+            "groups": if level == "VILLAGE" { json!([{ "number": 1, "name": "1组" }, { "number": 2, "name": "2组" }]) } else { json!([]) },
+        });
+        officer
+            .accepted("putDivision", division, "division { code }")
+            .await;
+    }
 }

@@ -26,6 +26,9 @@ const LEEWAY_SECONDS: u64 = 60;
 /// A storm of unknown key ids asks the issuer no more often than this.
 const REFETCH_EVERY: Duration = Duration::from_secs(30);
 
+/// Every RPC of a service, and the roles that may call it.
+pub type Access = &'static [(&'static str, &'static [Role])];
+
 /// A verified caller and the token to pass on in its name.
 #[derive(Clone)]
 pub struct Caller {
@@ -44,6 +47,21 @@ impl Caller {
             principal,
             expires_at: u64::MAX,
             token: "".into(),
+        }
+    }
+
+    /// Whether the caller's role may call `rpc`. Which rows it sees is another matter: scope decides.
+    ///
+    /// # Errors
+    /// [`Error::PermissionDenied`] when the table does not say so.
+    pub fn check(&self, table: Access, rpc: &str) -> Result<(), Error> {
+        let allowed = table
+            .iter()
+            .any(|(name, roles)| *name == rpc && roles.contains(&self.principal.role));
+        if allowed {
+            Ok(())
+        } else {
+            Err(Error::PermissionDenied)
         }
     }
 

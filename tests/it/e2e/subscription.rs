@@ -3,8 +3,10 @@
 
 use std::time::Duration;
 
+use backstop::issuer::Account;
 use futures::{SinkExt as _, StreamExt as _};
-use kernel::Role;
+use kernel::{Code as _, DivisionCode, Role};
+use proptest::{prelude::*, strategy::ValueTree as _, test_runner::TestRunner};
 use serde_json::{Value, json};
 use tests::{
     Client, Sandbox, county,
@@ -69,6 +71,65 @@ impl Watcher {
         assert!(alert.is_object(), "{message:#}");
         Some(alert)
     }
+}
+
+/// Whoever watches from wherever sees nothing of elsewhere.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_watcher_sees_outside_the_own_scope() {
+    const DIVISIONS: [&str; 6] = [
+        tests::COUNTY,
+        county::TOWNSHIP,
+        county::VILLAGE,
+        county::OTHER_VILLAGE,
+        county::OTHER_TOWNSHIP,
+        county::FAR_VILLAGE,
+    ];
+    let sandbox = Sandbox::start().await;
+    county::set_up(&sandbox).await;
+    let mut families = Vec::new();
+    for village in [county::VILLAGE, county::OTHER_VILLAGE, county::FAR_VILLAGE] {
+        let family = Family {
+            village,
+            ..Family::default()
+        };
+        families.push(family.register_bare(&sandbox).await);
+    }
+    let roles = Role::ALL.iter().filter(|role| **role != Role::Service);
+    let viewpoints = (
+        prop::sample::select(roles.copied().collect::<Vec<_>>()),
+        prop::sample::select(DIVISIONS.to_vec()),
+    );
+    let mut runner = TestRunner::default();
+    let mut watchers = Vec::new();
+    for _ in 0..24 {
+        let tree = viewpoints.new_tree(&mut runner).expect("a viewpoint");
+        let (role, division) = tree.current();
+        let mut account = Account::new(role, division.parse().expect("a division"));
+        if role == Role::DepartmentLiaison {
+            account = account.of_department("medical_insurance");
+        }
+        let client = sandbox.client_of(&account);
+        watchers.push((account, Watcher::after(&sandbox, &client, None).await));
+    }
+    hospital(&sandbox, &families.iter().collect::<Vec<_>>()).await;
+    let looks = watchers
+        .into_iter()
+        .map(|(account, mut watcher)| async move {
+            let mut seen = 0;
+            while let Some(message) = watcher.next().await {
+                // A role that may not watch is told so, and its subscription ends.
+                let code = message["payload"]["data"]["alerts"]["divisionCode"].as_str();
+                if let Some(code) = code {
+                    let code: DivisionCode = code.parse().expect("a division");
+                    assert!(account.division.contains(&code), "{account:?} sees {code}");
+                    seen += 1;
+                }
+            }
+            seen
+        });
+    let seen: u32 = futures::future::join_all(looks).await.into_iter().sum();
+    assert!(seen > 0, "somebody sees something");
+    sandbox.stop().await;
 }
 
 async fn hospital(sandbox: &Sandbox, families: &[&Registered]) {

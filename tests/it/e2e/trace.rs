@@ -65,19 +65,7 @@ async fn a_declaration_is_one_trace_from_the_request_to_the_consumers() {
         Client::new(up.address(), token, "somebody")
     };
     let officer = client(Role::CountyOfficer, tests::COUNTY);
-    for (code, level) in [
-        (tests::COUNTY, "COUNTY"),
-        (county::TOWNSHIP, "TOWNSHIP"),
-        (county::VILLAGE, "VILLAGE"),
-    ] {
-        let division = json!({
-            "code": code, "name": "某地", "level": level, "validFrom": "2020-01-01",
-            "groups": if level == "VILLAGE" { json!([{ "number": 1, "name": "一组" }]) } else { json!([]) },
-        });
-        officer
-            .accepted("putDivision", division, "division { code }")
-            .await;
-    }
+    county::divisions(&officer).await;
     let cadre = client(Role::VillageCadre, county::VILLAGE);
     let household = json!({
         "household": { "divisionCode": county::VILLAGE, "groupNumber": 1, "origin": "GENERAL" },
