@@ -32,7 +32,7 @@ use opentelemetry::metrics::Histogram;
 use serde::Deserialize;
 use tokio::{net::TcpListener, sync::Semaphore};
 use tower::ServiceBuilder;
-use tower_http::{catch_panic::CatchPanicLayer, timeout::TimeoutLayer};
+use tower_http::catch_panic::CatchPanicLayer;
 use tracing::Instrument as _;
 use uuid::Uuid;
 
@@ -109,25 +109,16 @@ pub async fn run(config: Config, listener: TcpListener, runtime: Runtime) -> any
 }
 
 fn router(gateway: Gateway, explorer: bool) -> Router {
-    let timeout = |within| TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, within);
-    let limits = ServiceBuilder::new()
-        .layer(HandleErrorLayer::new(overloaded))
-        .load_shed()
-        .concurrency_limit(REQUESTS_MAX);
-    let requests = Router::new()
-        .route("/graphql", any(graphql::serve))
-        .layer(timeout(REQUEST_WITHIN));
+    let requests = Router::new().route("/graphql", any(graphql::serve));
     let files = Router::new()
         .route("/files/households", put(files::households))
         .route("/files/alerts", put(files::alerts))
         .route("/files/items/{item}", put(files::items))
-        // Each has its own limit and counts as it reads.
-        .layer(DefaultBodyLimit::disable())
-        .layer(timeout(FILE_WITHIN));
+        // Each counts as it reads.
+        .layer(DefaultBodyLimit::disable());
     let mut router = Router::new()
-        .merge(requests)
-        .merge(files)
-        .layer(limits)
+        .merge(limited(requests, REQUEST_WITHIN))
+        .merge(limited(files, FILE_WITHIN))
         .route("/graphql/ws", get(socket::upgrade));
     if explorer {
         router = router
@@ -142,6 +133,16 @@ fn router(gateway: Gateway, explorer: bool) -> Router {
         .layer(CatchPanicLayer::new())
         .layer(middleware::from_fn_with_state(gateway.clone(), observe))
         .with_state(gateway)
+}
+
+/// So many at once, and each so long.
+fn limited(router: Router<Gateway>, within: Duration) -> Router<Gateway> {
+    let limits = ServiceBuilder::new()
+        .layer(HandleErrorLayer::new(overloaded))
+        .load_shed()
+        .concurrency_limit(REQUESTS_MAX)
+        .timeout(within);
+    router.layer(limits)
 }
 
 async fn ready(State(gateway): State<Gateway>) -> Response {

@@ -7,7 +7,9 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+use bytes::{Buf, Bytes};
 use chassis::lifecycle::Lifecycle;
+use kernel::DivisionCode;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -15,7 +17,19 @@ use tokio::{
 
 /// Statements in the order in which they were executed, over all connections.
 #[derive(Debug, Clone, Default)]
-pub struct Statements(Arc<Mutex<Vec<String>>>);
+pub struct Statements(Arc<Mutex<Vec<Statement>>>);
+
+/// Begins or ends a transaction.
+const CONTROL: [&str; 3] = ["begin", "commit", "rollback"];
+/// Says for whom a transaction is.
+const SCOPE: &str = "select set_config('app.scope', $1";
+
+#[derive(Debug, Clone)]
+struct Statement {
+    /// Prefix of the division that the transaction may see: tells whose it is.
+    scope: String,
+    sql: String,
+}
 
 impl Statements {
     /// Relays to `server` and returns the address to connect to.
@@ -52,32 +66,17 @@ impl Statements {
             .clear();
     }
 
-    /// Everything heard so far.
+    /// What was asked of tables in transactions of callers who see `division`: no transaction
+    /// control, no scope setting, and nothing that services do on their own account meanwhile.
     #[must_use]
-    pub fn all(&self) -> Vec<String> {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
-    }
-
-    /// What was asked of tables: no transaction control and no scope setting.
-    #[must_use]
-    pub fn of_data(&self) -> Vec<String> {
-        let control = [
-            "begin",
-            "commit",
-            "rollback",
-            "start transaction",
-            "/* sqlx ping",
-        ];
-        let about_data = |sql: &String| {
-            let sql = sql.trim_start().to_lowercase();
-            !sql.is_empty()
-                && !sql.starts_with("select set_config")
-                && !control.iter().any(|word| sql.starts_with(word))
-        };
-        self.all().into_iter().filter(about_data).collect()
+    pub fn of_data(&self, division: &DivisionCode) -> Vec<String> {
+        let statements = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        statements
+            .iter()
+            .filter(|statement| statement.scope == division.prefix())
+            .map(|statement| statement.sql.clone())
+            .filter(|sql| !sql.starts_with(SCOPE))
+            .collect()
     }
 
     async fn follow(&self, mut client: TcpStream, server: SocketAddr) {
@@ -111,10 +110,11 @@ struct Connection {
     started: bool,
     rest: Vec<u8>,
     prepared: HashMap<String, String>,
+    scope: String,
 }
 
 impl Connection {
-    fn listen(&mut self, bytes: &[u8], statements: &Mutex<Vec<String>>) {
+    fn listen(&mut self, bytes: &[u8], statements: &Mutex<Vec<Statement>>) {
         self.rest.extend_from_slice(bytes);
         loop {
             // The first message has a length and no type.
@@ -126,33 +126,66 @@ impl Connection {
             if self.rest.len() < head + len {
                 return;
             }
-            let message: Vec<u8> = self.rest.drain(..head + len).collect();
+            let mut message = Bytes::from(self.rest.drain(..head + len).collect::<Vec<u8>>());
             if self.started {
-                let mut texts = message[5..]
-                    .split(|&byte| byte == 0)
-                    .map(String::from_utf8_lossy);
-                let mut next = || texts.next().unwrap_or_default().into_owned();
-                let executed = match message[0] {
-                    b'Q' => Some(next()),
-                    b'P' => {
-                        let (name, sql) = (next(), next());
-                        self.prepared.insert(name, sql);
-                        None
-                    }
-                    b'B' => {
-                        let (_portal, name) = (next(), next());
-                        Some(self.prepared.get(&name).cloned().unwrap_or_default())
-                    }
-                    _ => None,
-                };
-                if let Some(sql) = executed {
+                let kind = message.get_u8();
+                message.advance(4);
+                if let Some(sql) = self.execute(kind, message) {
+                    let scope = self.scope.clone();
                     statements
                         .lock()
                         .unwrap_or_else(PoisonError::into_inner)
-                        .push(sql);
+                        .push(Statement { scope, sql });
                 }
             }
             self.started = true;
         }
     }
+
+    fn execute(&mut self, kind: u8, mut body: Bytes) -> Option<String> {
+        match kind {
+            b'Q' => {
+                let sql = text(&mut body);
+                if CONTROL
+                    .iter()
+                    .any(|word| sql.to_lowercase().starts_with(word))
+                {
+                    self.scope.clear();
+                }
+                Some(sql)
+            }
+            b'P' => {
+                let (name, sql) = (text(&mut body), text(&mut body));
+                self.prepared.insert(name, sql);
+                None
+            }
+            b'B' => {
+                let (_portal, name) = (text(&mut body), text(&mut body));
+                let sql = self.prepared.get(&name).cloned().unwrap_or_default();
+                if sql.starts_with(SCOPE) {
+                    self.scope = first_parameter(body);
+                }
+                Some(sql)
+            }
+            _ => None,
+        }
+    }
+}
+
+fn text(body: &mut Bytes) -> String {
+    let end = body
+        .iter()
+        .position(|&byte| byte == 0)
+        .unwrap_or(body.len());
+    let text = String::from_utf8_lossy(&body.split_to(end)).into_owned();
+    body.advance(body.len().min(1));
+    text
+}
+
+/// Of a Bind message from its format codes on.
+fn first_parameter(mut body: Bytes) -> String {
+    let formats = usize::from(body.get_u16());
+    body.advance(2 * formats + 2);
+    let len = body.get_u32() as usize;
+    String::from_utf8_lossy(&body[..len]).into_owned()
 }

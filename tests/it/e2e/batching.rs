@@ -27,9 +27,10 @@ async fn statements_of_a_page(connections: u32) {
     // Once before: connections are open and statements prepared.
     cadre.ask(PAGE, json!({})).await;
 
+    let village = county::VILLAGE.parse().expect("a division");
     statements.clear();
     let page = cadre.ask(PAGE, json!({})).await;
-    let heard = statements.of_data();
+    let heard = statements.of_data(&village);
     assert_eq!(heard.len(), 3, "{heard:#?}");
 
     let nodes = page["households"]["nodes"].as_array().expect("nodes");
