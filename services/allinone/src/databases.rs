@@ -1,12 +1,20 @@
 //! Where the services' rows are: PostgreSQL in this process, one instance for each service, or one
 //! that `DATABASE_URL` names.
 
-use std::{path::Path, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use anyhow::Context;
 use chassis::lifecycle::Lifecycle;
 use clap::Args;
 use pglite_oxide::PgliteServer;
+use sqlx::{
+    ConnectOptions,
+    postgres::{PgConnectOptions, PgSslMode},
+};
+use tempfile::TempDir;
 
 use crate::turnstile::{Turn, Turnstile};
 
@@ -15,6 +23,10 @@ const CONNECTIONS: u32 = 8;
 /// An embedded instance serves one and lets a second wait.
 const CONNECTIONS_EMBEDDED: u32 = 1;
 const GRACE: Duration = Duration::from_secs(2);
+/// A client finds a socket by a folder and a port. The pool passes the turnstile.
+const PORT: u16 = 5432;
+/// An operator goes to the server itself.
+const PORT_WITHIN: u16 = 5433;
 
 /// Which PostgreSQL to use.
 #[derive(Debug, Clone, Args)]
@@ -50,6 +62,29 @@ pub struct Instance {
     service: &'static str,
     server: PgliteServer,
     turnstile: Turnstile,
+    sockets: PathBuf,
+}
+
+/// Where embedded databases listen: a folder that only this user enters, gone when dropped. It is
+/// not below the data folder, because a socket's path has at most 104 bytes.
+#[derive(Debug)]
+pub struct SocketFolder(TempDir);
+
+impl SocketFolder {
+    /// Makes one.
+    ///
+    /// # Errors
+    /// The folder for temporary files cannot be written.
+    pub fn new() -> anyhow::Result<Self> {
+        let folder = tempfile::Builder::new().prefix("backstop-").tempdir();
+        Ok(Self(folder.context("no folder for sockets can be made")?))
+    }
+
+    /// Does what dropping does, for a process that ends at once.
+    pub(crate) fn remove(&self) {
+        // What stays is empty sockets in a folder for temporary files.
+        let _ = std::fs::remove_dir_all(self.0.path());
+    }
 }
 
 /// A way for an operator past the service.
@@ -61,12 +96,14 @@ pub struct Door {
 }
 
 impl Databases {
-    /// The PostgreSQL that `options` names, else embedded instances below `folder`.
+    /// The PostgreSQL that `options` names, else embedded instances below `folder` that listen
+    /// below `sockets`.
     ///
     /// # Errors
     /// An instance does not start.
     pub async fn open(
         folder: &Path,
+        sockets: &SocketFolder,
         options: &Options,
         mut progress: impl FnMut(&str),
     ) -> anyhow::Result<Self> {
@@ -81,21 +118,24 @@ impl Databases {
         for service in crate::platform::SERVICES {
             progress(service);
             let root = folder.join("pg").join(service);
-            let server = on_own_thread(move || {
-                std::fs::create_dir_all(&root)?;
-                PgliteServer::builder().path(root).start()
+            let own = sockets.0.path().join(service);
+            let within = socket(&own, PORT_WITHIN);
+            let server = on_own_thread({
+                let within = within.clone();
+                move || {
+                    std::fs::create_dir_all(&root)?;
+                    PgliteServer::builder().path(root).unix(within).start()
+                }
             });
             let server = server
                 .await?
                 .with_context(|| format!("the database of {service}"))?;
-            let address = server
-                .tcp_addr()
-                .context("the embedded database has no address")?;
-            let turnstile = Turnstile::open(address, &lifecycle).await?;
+            let turnstile = Turnstile::open(&socket(&own, PORT), &within, &lifecycle)?;
             instances.push(Instance {
                 service,
                 server,
                 turnstile,
+                sockets: own,
             });
         }
         Ok(Self::Embedded {
@@ -121,7 +161,7 @@ impl Databases {
             Self::Embedded { instances, .. } => instances
                 .iter()
                 .find(|instance| instance.service == service)
-                .map(|instance| url(instance.turnstile.address()))
+                .map(|instance| url(&instance.sockets, PORT))
                 .unwrap_or_default(),
         }
     }
@@ -142,9 +182,8 @@ impl Databases {
                     .find(|instance| instance.service == service);
                 let instance = instance.with_context(|| format!("no database of {service}"))?;
                 let turn = instance.turnstile.enter().await?;
-                let address = instance.server.tcp_addr().context("no address")?;
                 Ok(Door {
-                    url: url(address),
+                    url: url(&instance.sockets, PORT_WITHIN),
                     _turn: Some(turn),
                 })
             }
@@ -192,8 +231,19 @@ async fn on_own_thread<T: Send + 'static>(
     Ok(receiver.await?)
 }
 
-fn url(address: std::net::SocketAddr) -> String {
-    format!("postgres://postgres@{address}/postgres?sslmode=disable")
+/// Where a PostgreSQL client looks for the socket of `port`.
+fn socket(folder: &Path, port: u16) -> PathBuf {
+    folder.join(format!(".s.PGSQL.{port}"))
+}
+
+fn url(folder: &Path, port: u16) -> String {
+    let options = PgConnectOptions::new_without_pgpass()
+        .socket(folder)
+        .port(port)
+        .username("postgres")
+        .database("postgres")
+        .ssl_mode(PgSslMode::Disable);
+    options.to_url_lossy().to_string()
 }
 
 #[cfg(test)]
@@ -206,7 +256,8 @@ mod tests {
     async fn an_operator_gets_in_while_a_pool_holds_the_only_connection() {
         let folder = tempfile::tempdir().expect("a folder");
         let options = Options { database_url: None };
-        let databases = Databases::open(folder.path(), &options, |_| ())
+        let sockets = SocketFolder::new().expect("a folder");
+        let databases = Databases::open(folder.path(), &sockets, &options, |_| ())
             .await
             .expect("started");
         let url = databases.url("workflow");

@@ -76,7 +76,7 @@ impl DataFolder {
         &self.0
     }
 
-    /// Takes the folder for this process.
+    /// Takes the folder for this process, and away what a killed one announced.
     ///
     /// # Errors
     /// Another process has it.
@@ -105,17 +105,21 @@ impl DataFolder {
         }
         file.set_len(0)?;
         writeln!(file, "{}", std::process::id())?;
+        self.retire();
         Ok(Lock { _file: file })
     }
 
     /// The running process.
     ///
     /// # Errors
-    /// None runs.
+    /// None runs, or it is not ready yet.
     pub fn running(&self) -> anyhow::Result<Run> {
-        let nobody = "nothing runs on this data folder; start it with `backstop up`";
-        anyhow::ensure!(self.lock().is_err(), nobody);
-        self.read("run.json")?.context(nobody)
+        anyhow::ensure!(
+            self.lock().is_err(),
+            "nothing runs on this data folder; start it with `backstop up`"
+        );
+        self.read("run.json")?
+            .context("it is still starting; try again when `backstop up` says that it is ready")
     }
 
     /// Tells other commands where this process is.
@@ -251,6 +255,29 @@ mod tests {
         );
         drop(lock);
         data.lock().expect("free again");
+    }
+
+    #[test]
+    fn a_process_is_found_once_it_has_announced_itself() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let data = DataFolder::open(folder.path()).expect("opened");
+        let refused = || data.running().expect_err("refused").to_string();
+        assert!(refused().starts_with("nothing runs"));
+
+        let address = SocketAddr::from(([127, 0, 0, 1], 1));
+        let run = Run {
+            pid: 1,
+            http: address,
+            control: address,
+            control_token: "token".to_owned(),
+        };
+        data.announce(&run).expect("written");
+        let lock = data.lock().expect("free");
+        assert!(refused().starts_with("it is still starting"));
+        data.announce(&run).expect("written");
+        assert_eq!(data.running().expect("found").http, address);
+        drop(lock);
+        assert!(refused().starts_with("nothing runs"));
     }
 
     #[test]

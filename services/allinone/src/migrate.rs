@@ -1,7 +1,7 @@
 //! `backstop migrate`: schemas only, nothing is served.
 
 use crate::{
-    databases::{self, Databases},
+    databases::{self, Databases, SocketFolder},
     folder::DataFolder,
     platform,
     screen::Steps,
@@ -10,7 +10,8 @@ use crate::{
 pub(crate) async fn run(folder: &DataFolder, options: databases::Options) -> anyhow::Result<()> {
     let _lock = folder.lock()?;
     let steps = Steps::new();
-    let databases = Databases::open(folder.path(), &options, |service| {
+    let sockets = SocketFolder::new()?;
+    let databases = Databases::open(folder.path(), &sockets, &options, |service| {
         steps.step(format!("starting PostgreSQL of {service}"));
     });
     let databases = databases.await?;

@@ -6,9 +6,13 @@
 //! opens another when the operator has left. The embedded server waits for its client when it is
 //! shut down, and ends when a client resets the connection: behind the turnstile every connection
 //! ends in order.
+//!
+//! Both sides are Unix sockets in a folder that only this user enters: the embedded server asks for
+//! no password, and it answers in small writes, each of which TCP would hold back until the other
+//! side acknowledged the one before it (40 ms).
 
 use std::{
-    net::SocketAddr,
+    path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -19,7 +23,7 @@ use std::{
 use chassis::lifecycle::Lifecycle;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
+    net::{UnixListener, UnixStream},
     sync::{Notify, OwnedSemaphorePermit, Semaphore},
 };
 
@@ -28,14 +32,11 @@ const DRAIN: Duration = Duration::from_secs(2);
 
 /// The turnstile of one database.
 #[derive(Debug, Clone)]
-pub(crate) struct Turnstile {
-    address: SocketAddr,
-    shared: Arc<Shared>,
-}
+pub(crate) struct Turnstile(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
-    backend: SocketAddr,
+    backend: PathBuf,
     /// Fair: whoever asked first is next.
     turn: Arc<Semaphore>,
     operators: AtomicUsize,
@@ -49,12 +50,15 @@ pub(crate) struct Turn {
 }
 
 impl Turnstile {
-    /// Opens a turnstile before the database at `backend`.
-    pub(crate) async fn open(backend: SocketAddr, lifecycle: &Lifecycle) -> anyhow::Result<Self> {
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
-        let address = listener.local_addr()?;
+    /// Opens a turnstile at `socket` before the database at `backend`.
+    pub(crate) fn open(
+        socket: &Path,
+        backend: &Path,
+        lifecycle: &Lifecycle,
+    ) -> anyhow::Result<Self> {
+        let listener = UnixListener::bind(socket)?;
         let shared = Arc::new(Shared {
-            backend,
+            backend: backend.to_owned(),
             turn: Arc::new(Semaphore::new(1)),
             operators: AtomicUsize::new(0),
             asked: Notify::new(),
@@ -76,33 +80,30 @@ impl Turnstile {
                 }
             }
         });
-        Ok(Self { address, shared })
-    }
-
-    /// Where clients connect.
-    pub(crate) const fn address(&self) -> SocketAddr {
-        self.address
+        Ok(Self(shared))
     }
 
     /// Waits for the end of the running transaction and keeps others out.
     pub(crate) async fn enter(&self) -> anyhow::Result<Turn> {
-        self.shared.operators.fetch_add(1, Ordering::SeqCst);
-        self.shared.asked.notify_waiters();
-        let turn = self.shared.turn.clone().acquire_owned().await;
-        self.shared.operators.fetch_sub(1, Ordering::SeqCst);
+        self.0.operators.fetch_add(1, Ordering::SeqCst);
+        self.0.asked.notify_waiters();
+        let turn = self.0.turn.clone().acquire_owned().await;
+        self.0.operators.fetch_sub(1, Ordering::SeqCst);
         Ok(Turn { _turn: turn? })
     }
 }
 
 /// Lets one client through until it leaves, or until an operator waits and no transaction runs.
-async fn pass(mut client: TcpStream, shared: &Shared, lifecycle: &Lifecycle) -> anyhow::Result<()> {
+async fn pass(
+    mut client: UnixStream,
+    shared: &Shared,
+    lifecycle: &Lifecycle,
+) -> anyhow::Result<()> {
     let _turn = tokio::select! {
         turn = shared.turn.acquire() => turn?,
         () = lifecycle.stopping() => return Ok(()),
     };
-    let mut backend = TcpStream::connect(shared.backend).await?;
-    client.set_nodelay(true)?;
-    backend.set_nodelay(true)?;
+    let mut backend = UnixStream::connect(&shared.backend).await?;
     let ended = relay(&mut client, &mut backend, shared, lifecycle).await;
     // In order: no reset, whatever is still on its way.
     let _ = backend.shutdown().await;
@@ -112,8 +113,8 @@ async fn pass(mut client: TcpStream, shared: &Shared, lifecycle: &Lifecycle) -> 
 }
 
 async fn relay(
-    client: &mut TcpStream,
-    backend: &mut TcpStream,
+    client: &mut UnixStream,
+    backend: &mut UnixStream,
     shared: &Shared,
     lifecycle: &Lifecycle,
 ) -> anyhow::Result<()> {

@@ -11,7 +11,7 @@ use kernel::{DivisionCode, Role};
 use crate::{
     control::{Control, MovableClock},
     county,
-    databases::{self, Databases},
+    databases::{self, Databases, SocketFolder},
     folder::{DataFolder, Run, random_bytes},
     issuer::{Account, Issuer},
     platform::{self, Platform, Settings, Sockets},
@@ -50,15 +50,22 @@ pub(crate) async fn run(folder: DataFolder, options: Options) -> anyhow::Result<
     let telemetry = telemetry::init_with("backstop", "warn")?;
     let began = Instant::now();
     let steps = Steps::new();
-    let opening = Databases::open(folder.path(), &options.databases, |service| {
+    let within = SocketFolder::new()?;
+    let opening = Databases::open(folder.path(), &within, &options.databases, |service| {
         steps.step(format!("starting PostgreSQL of {service}"));
     });
-    let databases = Arc::new(unless_interrupted(opening).await?);
+    let databases = Arc::new(unless_interrupted(&within, opening).await?);
     let started = start(&folder, &options, clock, sockets, databases.clone(), &steps);
-    let started = unless_interrupted(started).await;
+    let started = unless_interrupted(&within, started).await;
     drop(steps);
     let served = match started {
-        Ok(running) => serve_and_stop(&folder, &options, running, began).await,
+        Ok(mut running) => {
+            let served = serve(&folder, &options, &mut running, began).await;
+            eprintln!("stopping …");
+            // A second Ctrl-C does not wait.
+            unless_interrupted(&within, running.stop()).await;
+            served
+        }
         Err(error) => Err(error),
     };
     if let Some(databases) = Arc::into_inner(databases) {
@@ -74,14 +81,25 @@ struct Running {
     platform: Platform,
     issuer: Arc<Issuer>,
     control: Control,
+    control_token: String,
     today: chrono::NaiveDate,
 }
 
+impl Running {
+    async fn stop(self) {
+        self.control.stop().await;
+        self.platform.stop().await;
+    }
+}
+
 /// Before anybody is served nothing has to be stopped in order: what was committed is on disk.
-async fn unless_interrupted<T>(start: impl Future<Output = T>) -> T {
+async fn unless_interrupted<T>(sockets: &SocketFolder, work: impl Future<Output = T>) -> T {
     tokio::select! {
-        started = start => started,
-        () = signal() => std::process::exit(130),
+        done = work => done,
+        () = signal() => {
+            sockets.remove();
+            std::process::exit(130)
+        }
     }
 }
 
@@ -114,57 +132,44 @@ async fn start(
         platform.stop().await;
         return Err(error);
     }
-    let token = BASE64_URL_SAFE_NO_PAD.encode(random_bytes());
+    let control_token = BASE64_URL_SAFE_NO_PAD.encode(random_bytes());
     let ledger_key = secrets.ledger.parse().context("ledger.key")?;
-    let control = Control::start(folder, clock, databases, ledger_key, token.clone()).await?;
-    folder.announce(&Run {
-        pid: std::process::id(),
-        http: platform.http,
-        control: control.address,
-        control_token: token,
-    })?;
+    let control = Control::start(folder, clock, databases, ledger_key, control_token.clone());
     Ok(Running {
         platform,
         issuer,
-        control,
+        control: control.await?,
+        control_token,
         today,
     })
 }
 
-/// Serves until Ctrl-C or until a part fails, and stops in order.
-async fn serve_and_stop(
-    folder: &DataFolder,
-    options: &Options,
-    mut running: Running,
-    began: Instant,
-) -> anyhow::Result<()> {
-    let served = tokio::select! {
-        served = serve(folder, options, &mut running, began) => served,
-        () = signal() => Ok(()),
-    };
-    eprintln!("stopping …");
-    let stopping = async {
-        running.control.stop().await;
-        running.platform.stop().await;
-    };
-    // A second Ctrl-C does not wait.
-    unless_interrupted(stopping).await;
-    served
-}
-
+/// Serves until Ctrl-C or until a part fails.
 async fn serve(
     folder: &DataFolder,
     options: &Options,
     running: &mut Running,
     began: Instant,
 ) -> anyhow::Result<()> {
-    let officer = Account::new(Role::CountyOfficer, options.county);
-    let token = running.issuer.mint(&officer)?;
-    if options.demo {
-        county::load_once(folder, &running.platform, &running.issuer, running.today).await?;
+    let serving = async {
+        let officer = Account::new(Role::CountyOfficer, options.county);
+        let token = running.issuer.mint(&officer)?;
+        if options.demo {
+            county::load_once(folder, &running.platform, &running.issuer, running.today).await?;
+        }
+        folder.announce(&Run {
+            pid: std::process::id(),
+            http: running.platform.http,
+            control: running.control.address,
+            control_token: running.control_token.clone(),
+        })?;
+        greet(running, &token, began);
+        Err(running.platform.failed().await)
+    };
+    tokio::select! {
+        served = serving => served,
+        () = signal() => Ok(()),
     }
-    greet(running, &token, began);
-    Err(running.platform.failed().await)
 }
 
 /// The machine's clock, or a demonstration's that stands where it was left.

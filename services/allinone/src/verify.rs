@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 
 use crate::{
     control,
-    databases::{self, Databases},
+    databases::{self, Databases, SocketFolder},
     folder::{DataFolder, Run},
     platform::SERVICES,
     screen,
@@ -49,7 +49,8 @@ pub(crate) async fn run(folder: &DataFolder, options: databases::Options) -> any
         Some(_) => None,
     };
     let key = folder.secrets()?.ledger.parse().context("ledger.key")?;
-    let databases = Databases::open(folder.path(), &options, |_| ()).await?;
+    let sockets = SocketFolder::new()?;
+    let databases = Databases::open(folder.path(), &sockets, &options, |_| ()).await?;
     let work = async {
         all(&databases, &key, &sender).await;
         drop(sender);

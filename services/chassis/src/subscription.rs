@@ -248,8 +248,18 @@ impl<C: Consumer> Follower<C> {
         Ok(())
     }
 
+    /// Where to go on; the first time makes the row that [`Self::lock_cursor`] locks.
     async fn resume_cursor(&self) -> Result<String, Error> {
         let mut tx = self.database.begin_internal(self.county).await?;
+        let create = format!(
+            "insert into {}.cursors (source, cursor, position) values ($1, '', 0) \
+             on conflict do nothing",
+            self.database.schema()
+        );
+        sqlx::query(AssertSqlSafe(create))
+            .bind(C::SOURCE)
+            .execute(&mut *tx)
+            .await?;
         let (cursor, _) = self.lock_cursor(&mut tx).await?;
         tx.commit().await?;
         Ok(cursor)
@@ -257,17 +267,10 @@ impl<C: Consumer> Follower<C> {
 
     /// The cursor and its position, locked so that two replicas do not apply one item twice.
     async fn lock_cursor(&self, tx: &mut Tx) -> Result<(String, i64), Error> {
-        let schema = self.database.schema();
-        let create = format!(
-            "insert into {schema}.cursors (source, cursor, position) values ($1, '', 0) \
-             on conflict do nothing"
+        let select = format!(
+            "select cursor, position from {}.cursors where source = $1 for update",
+            self.database.schema()
         );
-        sqlx::query(AssertSqlSafe(create))
-            .bind(C::SOURCE)
-            .execute(&mut **tx)
-            .await?;
-        let select =
-            format!("select cursor, position from {schema}.cursors where source = $1 for update");
         let row = sqlx::query(AssertSqlSafe(select))
             .bind(C::SOURCE)
             .fetch_one(&mut **tx)
