@@ -29,7 +29,7 @@ const fn query(name: &'static str, rpc: &'static str, shape: Shape) -> Query {
 }
 
 /// Fields of Query, beside `viewer`, `node` and `nodes`.
-pub const QUERIES: [Query; 20] = [
+pub const QUERIES: [Query; 21] = [
     query(
         "divisions",
         "households.ListDivisions",
@@ -104,6 +104,11 @@ pub const QUERIES: [Query; 20] = [
         "workflow.GetWarningList",
         Shape::One { field: "list" },
     ),
+    query(
+        "templates",
+        "workflow.ListTemplates",
+        Shape::List { items: "templates" },
+    ),
     query("alerts", "comparison.ListAlerts", Shape::Alerts),
     query(
         "alert",
@@ -167,7 +172,7 @@ const ACT: &str = "workflow.ActOnCase";
 const LEAD: &str = "workflow.ActOnLead";
 
 /// Fields of Mutation.
-pub const MUTATIONS: [Mutation; 55] = [
+pub const MUTATIONS: [Mutation; 56] = [
     mutation("putDivision", "households.PutDivision", "division"),
     mutation("putNoticePlace", "households.PutNoticePlace", "place"),
     mutation("putMonitoringLine", "households.PutMonitoringLine", "line"),
@@ -220,6 +225,7 @@ pub const MUTATIONS: [Mutation; 55] = [
     mutation("closeCaseNaturally", ACT, "command.close_natural"),
     mutation("withdrawCase", ACT, "command.withdraw"),
     mutation("freezeWarningList", "workflow.FreezeWarningList", ""),
+    mutation("loadTemplate", "workflow.LoadTemplate", ""),
     file("submitAlertBatch", "comparison.SubmitAlertBatch"),
     file("submitItemFile", "comparison.SubmitItemFile"),
     mutation("putAlertRule", "comparison.PutAlertRule", "rule"),

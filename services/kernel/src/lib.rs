@@ -26,6 +26,9 @@ pub use id_number::{IdNumber, InvalidIdNumber, Sex};
 pub use identity::{Department, InvalidDepartment, Principal, Role, Scope};
 pub use money::{InvalidMoney, Money};
 pub use refusal::{Refusal, Requirement, RuleId};
+/// For [`codes!`].
+#[doc(hidden)]
+pub use serde;
 pub use vocabulary::{
     Category, EliminationKind, Guarantee, GuaranteeStatus, ItemKind, LabourCapacity, LeadChannel,
     NoticeKind, NoticePlaceKind, Origin, RiskType, Severity, SubjectClass,

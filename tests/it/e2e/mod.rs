@@ -14,4 +14,5 @@ mod scenario_10_grandmother;
 mod scenario_16_relapse;
 mod scope;
 mod subscription;
+mod templates;
 mod trace;

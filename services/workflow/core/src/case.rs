@@ -1,9 +1,15 @@
 //! A case: the fold of its events.
 
-use chrono::{Days, Months, NaiveDate};
+use std::sync::Arc;
+
+use chrono::{Datelike, Days, Months, NaiveDate};
 use kernel::{CaseId, Category, Code, EliminationKind, NoticeKind, NoticePlaceId, RiskType};
 
-use crate::{command::Command, state::CaseState, template::Template};
+use crate::{
+    command::Command,
+    state::CaseState,
+    template::{Hold, Template},
+};
 
 /// Something that happened to a case: what, where to, when, by whom, and what it took from the
 /// facts.
@@ -107,7 +113,7 @@ pub struct Case {
     /// Where it stands.
     pub state: CaseState,
     /// The template that it began with, and finishes on.
-    pub template: &'static Template,
+    pub template: Arc<Template>,
     /// The risk points.
     pub risks: Vec<RiskType>,
     /// Category proposed by the appraisal, fixed at enrolment.
@@ -149,7 +155,7 @@ pub struct Case {
 impl Case {
     /// The case that begins with `event`; `None` when that is no declaration.
     #[must_use]
-    pub fn begin(event: &Event, template: &'static Template) -> Option<Self> {
+    pub fn begin(event: &Event, template: Arc<Template>) -> Option<Self> {
         let What::Decided(Command::Declare(declaration)) = &event.what else {
             return None;
         };
@@ -182,7 +188,7 @@ impl Case {
 
     /// The case after all of `events`; `None` when they do not begin with a declaration.
     #[must_use]
-    pub fn replay(events: &[Event], template: &'static Template) -> Option<Self> {
+    pub fn replay(events: &[Event], template: Arc<Template>) -> Option<Self> {
         let (first, rest) = events.split_first()?;
         let mut case = Self::begin(first, template)?;
         for event in rest {
@@ -312,13 +318,21 @@ impl Case {
     #[must_use]
     pub fn notice_closable(&self) -> Option<NaiveDate> {
         let started = self.notice.as_ref()?.clock_started?;
-        started.checked_add_days(Days::new(self.template.notice_days.into()))
+        started.checked_add_days(Days::new(self.template.parameters.notice_days.into()))
     }
 
     /// First day on which elimination by assistance may be proposed (S44).
     #[must_use]
     pub fn elimination_possible(&self) -> Option<NaiveDate> {
-        self.enrolled?
-            .checked_add_months(Months::new(self.template.hold_months))
+        let enrolled = self.enrolled?;
+        match self.template.parameters.hold {
+            Hold::Months(months) => enrolled.checked_add_months(Months::new(months)),
+            // The first day after the last of whole quarters.
+            Hold::Quarters(quarters) => {
+                let quarter =
+                    NaiveDate::from_ymd_opt(enrolled.year(), enrolled.month0() / 3 * 3 + 1, 1);
+                quarter?.checked_add_months(Months::new(3 * (quarters + 1)))
+            }
+        }
     }
 }

@@ -3,7 +3,7 @@
 use chrono::NaiveDate;
 use kernel::{Category, EliminationKind, LeadChannel, NoticePlaceId, RiskType, Role};
 
-use crate::state::Move;
+use crate::{state::Move, template::Evidence};
 
 kernel::codes! {
     /// Who declares for the farmer (S20).
@@ -201,6 +201,31 @@ pub enum Command {
 }
 
 impl Command {
+    /// Whether the command brings a paper.
+    #[must_use]
+    pub fn brings(&self, paper: Evidence) -> bool {
+        let is_given = |hash: &String| !hash.trim().is_empty();
+        match (self, paper) {
+            (Self::Authorise { evidence, .. }, Evidence::SignedForm)
+            | (Self::PostNotice { evidence, .. }, Evidence::PostingPhoto)
+            | (Self::CloseNotice { evidence, .. }, Evidence::RemovalPhoto)
+            | (Self::SubmitVillageReport { evidence }, Evidence::ReportScan)
+            | (Self::ReviewByTownship { evidence, .. }, Evidence::Checklist)
+            | (Self::Disqualify { evidence, .. }, Evidence::DecisionLetter)
+            | (Self::File { evidence, .. }, Evidence::DocumentScan)
+            | (Self::CloseNatural { evidence, .. }, Evidence::NaturalProof)
+            | (
+                Self::Withdraw {
+                    statement: evidence,
+                },
+                Evidence::OwnStatement,
+            ) => is_given(evidence),
+            (Self::Verify(visit), Evidence::VisitForm) => visit.evidence.iter().any(is_given),
+            (Self::Appraise(meeting), Evidence::Minutes) => meeting.evidence.iter().any(is_given),
+            _ => false,
+        }
+    }
+
     /// Which move it is.
     #[must_use]
     pub const fn step(&self) -> Move {

@@ -42,7 +42,9 @@ pub fn declare(
     today: NaiveDate,
 ) -> Result<Decision, Refusal> {
     let mut checks = Checks::default();
-    guard::role(&mut checks, template, Move::Declare, actor);
+    if let Some(step) = template.step(Move::Declare, None) {
+        guard::role(&mut checks, &step.roles, actor);
+    }
     guard::declarable(&mut checks, &declaration, history);
     let event = Event {
         what: What::Decided(Command::Declare(declaration)),
@@ -73,6 +75,7 @@ pub fn decide(
     guard::person(&mut checks, case, command.step(), actor);
     guard::standing(&mut checks, case, &command, facts, today);
     guard::given(&mut checks, case, &command, facts, today);
+    guard::papers(&mut checks, case, &command);
     let rules = checks.verdict()?;
     let event = Event {
         to: next_state(case, &command, facts),
@@ -86,43 +89,13 @@ pub fn decide(
 
 /// Where an allowed command leads.
 pub(crate) fn next_state(case: &Case, command: &Command, facts: &Facts) -> CaseState {
-    use CaseState::*;
-    let either = |identification, elimination| match case.state.is_eliminating() {
-        true => elimination,
-        false => identification,
+    let (to, otherwise) = command.step().outcomes(case.state);
+    let is_otherwise = match command {
+        Command::Appraise(meeting) => !meeting.carried(),
+        Command::PostNotice { place, .. } => !guard::hangs_everywhere(case, facts, *place),
+        _ => false,
     };
-    match command {
-        Command::Declare(_) => Declared,
-        Command::Authorise { .. } => Authorised,
-        Command::Verify(_) => either(Verified, ElimVerified),
-        Command::FindNotQualified { .. } => NotQualified,
-        Command::ListForWarning => WarningListed,
-        Command::Appraise(meeting) if meeting.carried() => either(Appraised, ElimAppraised),
-        // A vote against identification ends the case; one against elimination means more help.
-        Command::Appraise(_) => either(NotQualified, UnderAssistance),
-        Command::PostNotice { place, .. } if guard::hangs_everywhere(case, facts, *place) => {
-            either(OnNotice, ElimOnNotice)
-        }
-        Command::PostNotice { .. } | Command::RemoveNotice { .. } => {
-            either(Appraised, ElimAppraised)
-        }
-        Command::CloseNotice { .. } => either(NoticeClosed, ElimNoticeClosed),
-        Command::SubmitVillageReport { .. } | Command::FlagEmergency { .. } => case.state,
-        Command::ReviewByTownship { .. } => TownshipReviewed,
-        Command::ConfirmComparison => Compared,
-        Command::Disqualify { .. } => Disqualified,
-        Command::Approve { .. } => Approved,
-        Command::Enrol { .. } => Enrolled,
-        Command::StartAssistance
-        | Command::ResumeAssistance
-        | Command::ReturnToAssistance { .. } => UnderAssistance,
-        Command::Track => SustainedTracking,
-        Command::ProposeElimination { .. } => EliminationProposed,
-        Command::File { .. } => Filed,
-        Command::Eliminate { .. } => RiskEliminated,
-        Command::CloseNatural { .. } => ClosedNatural,
-        Command::Withdraw { .. } => Withdrawn,
-    }
+    otherwise.filter(|_| is_otherwise).unwrap_or(to)
 }
 
 /// What the case keeps of the facts.

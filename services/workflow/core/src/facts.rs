@@ -3,7 +3,10 @@
 use chrono::NaiveDate;
 use kernel::{ItemKind, Money, NoticePlaceId, Origin, RiskType};
 
-use crate::state::Move;
+use crate::{
+    state::Move,
+    template::{Guard, Step},
+};
 
 /// Everything that a decision may look at besides the case.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -99,31 +102,55 @@ pub struct Needs {
 }
 
 impl Needs {
-    /// Facts that `step` depends on.
+    /// Facts that a step depends on: those of its guards, and what its command is held against.
     #[must_use]
-    pub const fn of(step: Move) -> Self {
-        let (mut household, mut comparison, mut measures) = (false, false, false);
-        match step {
-            Move::Authorise
-            | Move::Verify
-            | Move::PostNotice
-            | Move::CloseNotice
-            | Move::Track
-            | Move::ResumeAssistance
-            | Move::Eliminate => household = true,
-            Move::ConfirmComparison | Move::Disqualify => comparison = true,
-            Move::Approve | Move::Enrol | Move::StartAssistance | Move::ProposeElimination => {
-                household = true;
-                measures = true;
-            }
-            _ => {}
-        }
-        Self {
-            household,
-            comparison,
-            measures,
+    pub fn of(step: &Step) -> Self {
+        let own = match step.step {
+            Move::PostNotice => Self::HOUSEHOLD,
+            Move::Disqualify => Self::COMPARISON,
+            _ => Self::default(),
+        };
+        let guards = step.guards.iter().map(|guard| Self::of_guard(*guard));
+        guards.fold(own, Self::or)
+    }
+
+    const fn of_guard(guard: Guard) -> Self {
+        match guard {
+            Guard::VillageReported | Guard::NotFlagged => Self {
+                household: false,
+                comparison: false,
+                measures: false,
+            },
+            Guard::PersonsAuthorised
+            | Guard::Investigated
+            | Guard::GuaranteesSafe
+            | Guard::StaysAboveLine
+            | Guard::HungLongEnough
+            | Guard::Category
+            | Guard::Secured
+            | Guard::Labour
+            | Guard::AfterValues => Self::HOUSEHOLD,
+            Guard::Compared => Self::COMPARISON,
+            Guard::HelpArranged => Self::MEASURES,
+            Guard::Helped | Guard::Eliminable => Self::HOUSEHOLD.or(Self::MEASURES),
         }
     }
+
+    const HOUSEHOLD: Self = Self {
+        household: true,
+        comparison: false,
+        measures: false,
+    };
+    const COMPARISON: Self = Self {
+        household: false,
+        comparison: true,
+        measures: false,
+    };
+    const MEASURES: Self = Self {
+        household: false,
+        comparison: false,
+        measures: true,
+    };
 
     /// Facts that either depends on.
     #[must_use]

@@ -3,7 +3,7 @@
 use chrono::{Days, NaiveDate};
 use kernel::{CaseId, Department, LeadChannel, LeadId, Refusal, Role, Severity};
 
-use crate::{command::Actor, due::plus_working_days, guard::Checks};
+use crate::{calendar::plus_working_days, command::Actor, guard::Checks};
 
 /// Leads about one household and risk belong together for so many days (DET-9).
 pub const GROUPING_DAYS: u64 = 90;

@@ -6,6 +6,7 @@
 
 #![deny(missing_docs)]
 
+mod calendar;
 mod case;
 mod command;
 mod decide;
@@ -19,14 +20,18 @@ mod template;
 #[cfg(test)]
 mod tests;
 
+pub use calendar::{is_working_day, plus_working_days};
 pub use case::{Case, Event, Noted, Notice, Posting, What};
 pub use command::{
     Actor, Appraisal, Command, Declaration, DisqualificationGround, NaturalEnd, NotQualified,
     Proxy, ProxyRelation, Visit,
 };
 pub use decide::{Decision, History, decide, declare};
-pub use due::{due, plus_working_days};
+pub use due::{Alarm, alarm, alarms, due};
 pub use facts::{ComparisonFacts, Facts, HouseholdFacts, MeasureFacts, Needs};
 pub use moves::{NextMove, moves};
 pub use state::{CaseState, Move};
-pub use template::{TOWNSHIP2021, Template};
+pub use template::{
+    DEFAULT, Escalation, Evidence, Fault, Guard, Hold, Limit, Parameters, SHIPPED, Since, Step,
+    Template, Within,
+};

@@ -1,7 +1,7 @@
 //! What can be done to a case next, and what is missing for it.
 
 use chrono::NaiveDate;
-use kernel::{Code, EliminationKind, NoticePlaceId, Requirement};
+use kernel::{EliminationKind, NoticePlaceId, Requirement};
 use uuid::Uuid;
 
 use crate::{
@@ -40,6 +40,7 @@ pub fn moves(case: &Case, facts: &Facts, actor: &Actor, today: NaiveDate) -> Vec
             guard::person(&mut person, case, step, actor);
             guard::standing(&mut standing, case, &blank, facts, today);
             guard::given(&mut given, case, &blank, facts, today);
+            guard::papers(&mut given, case, &blank);
             let mut to_give = given.unmet();
             for requirement in &mut to_give {
                 requirement.found.clear();
@@ -58,8 +59,7 @@ pub fn moves(case: &Case, facts: &Facts, actor: &Actor, today: NaiveDate) -> Vec
 
 /// Facts that [`moves`] looks at where the case stands.
 pub(crate) fn starting_here(case: &Case) -> impl Iterator<Item = Move> {
-    let starts_here = |step: &Move| case.template.from(*step).contains(&case.state);
-    Move::ALL.iter().copied().filter(starts_here)
+    case.template.steps_from(case.state).map(|step| step.step)
 }
 
 fn leads_to(case: &Case, blank: &Command, facts: &Facts) -> CaseState {
@@ -75,7 +75,8 @@ impl Case {
     /// Whose facts [`moves`] looks at where the case stands.
     #[must_use]
     pub fn needs(&self) -> Needs {
-        starting_here(self)
+        self.template
+            .steps_from(self.state)
             .map(Needs::of)
             .fold(Needs::default(), Needs::or)
     }

@@ -140,6 +140,74 @@ kernel::codes! {
 }
 
 impl Move {
+    /// Whether the move means something else in an elimination (T15).
+    #[must_use]
+    pub const fn differs(self) -> bool {
+        matches!(
+            self,
+            Self::Verify
+                | Self::Appraise
+                | Self::PostNotice
+                | Self::RemoveNotice
+                | Self::CloseNotice
+        )
+    }
+
+    /// Whether the move is part of the way to enrolment or elimination, and not a way out of it.
+    #[must_use]
+    pub const fn leads_on(self) -> bool {
+        !matches!(
+            self,
+            Self::FindNotQualified
+                | Self::RemoveNotice
+                | Self::Disqualify
+                | Self::ReturnToAssistance
+                | Self::FlagEmergency
+                | Self::CloseNatural
+                | Self::Withdraw
+        )
+    }
+
+    /// Where the move leads from a state, and where else: when the vote is against it, or while a
+    /// notice does not hang at every place yet.
+    #[must_use]
+    pub const fn outcomes(self, from: CaseState) -> (CaseState, Option<CaseState>) {
+        use CaseState as S;
+        let to = match (self, from.is_eliminating()) {
+            (Self::Declare, _) => S::Declared,
+            (Self::Authorise, _) => S::Authorised,
+            (Self::Verify, false) => S::Verified,
+            (Self::Verify, true) => S::ElimVerified,
+            (Self::FindNotQualified, _) => S::NotQualified,
+            (Self::ListForWarning, _) => S::WarningListed,
+            // A vote against identification ends the case; one against elimination means more help.
+            (Self::Appraise, false) => return (S::Appraised, Some(S::NotQualified)),
+            (Self::Appraise, true) => return (S::ElimAppraised, Some(S::UnderAssistance)),
+            (Self::PostNotice, false) => return (S::OnNotice, Some(S::Appraised)),
+            (Self::PostNotice, true) => return (S::ElimOnNotice, Some(S::ElimAppraised)),
+            (Self::RemoveNotice, false) => S::Appraised,
+            (Self::RemoveNotice, true) => S::ElimAppraised,
+            (Self::CloseNotice, false) => S::NoticeClosed,
+            (Self::CloseNotice, true) => S::ElimNoticeClosed,
+            (Self::SubmitVillageReport | Self::FlagEmergency, _) => from,
+            (Self::ReviewByTownship, _) => S::TownshipReviewed,
+            (Self::ConfirmComparison, _) => S::Compared,
+            (Self::Disqualify, _) => S::Disqualified,
+            (Self::Approve, _) => S::Approved,
+            (Self::Enrol, _) => S::Enrolled,
+            (Self::StartAssistance | Self::ResumeAssistance | Self::ReturnToAssistance, _) => {
+                S::UnderAssistance
+            }
+            (Self::Track, _) => S::SustainedTracking,
+            (Self::ProposeElimination, _) => S::EliminationProposed,
+            (Self::File, _) => S::Filed,
+            (Self::Eliminate, _) => S::RiskEliminated,
+            (Self::CloseNatural, _) => S::ClosedNatural,
+            (Self::Withdraw, _) => S::Withdrawn,
+        };
+        (to, None)
+    }
+
     /// Transition of the state machine that the move is in a state.
     #[must_use]
     pub const fn transition(self, from: CaseState) -> &'static str {

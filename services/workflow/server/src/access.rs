@@ -69,6 +69,24 @@ const DECLARERS: &[Role] = &[
 /// Those who keep the village's warning list (T4).
 const VILLAGE: &[Role] = &[Role::VillageCadre, Role::FirstSecretary];
 
+/// Those who set the platform up; what they load is checked, and they decide nothing by it.
+const ADMINISTRATORS: &[Role] = &[Role::SystemAdmin];
+
+/// Whoever follows the procedure, or sets it up.
+const TEMPLATE_READERS: &[Role] = &[
+    Role::GridWorker,
+    Role::VillageCadre,
+    Role::FirstSecretary,
+    Role::ResponsiblePerson,
+    Role::TownshipOffice,
+    Role::TownshipLeader,
+    Role::CountyOfficer,
+    Role::CountyApprover,
+    Role::Auditor,
+    Role::DisciplineInspection,
+    Role::SystemAdmin,
+];
+
 /// Every RPC of the service.
 pub const ACCESS: Access = &[
     ("SubmitLead", FINDERS),
@@ -84,7 +102,10 @@ pub const ACCESS: Access = &[
     ("ListMoves", READERS),
     ("FreezeWarningList", VILLAGE),
     ("GetWarningList", READERS),
+    ("LoadTemplate", ADMINISTRATORS),
+    ("ListTemplates", TEMPLATE_READERS),
 ];
+
 /// Whether the caller's role may call `rpc`.
 pub fn check(caller: &Caller, rpc: &str) -> Result<(), Error> {
     caller.check(ACCESS, rpc)

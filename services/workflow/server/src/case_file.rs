@@ -1,5 +1,7 @@
 //! A case with what it is called and where it lies: the fold of its feed items.
 
+use std::sync::Arc;
+
 use anyhow::Context;
 use chassis::feed::Stored;
 use chrono::{DateTime, Utc};
@@ -26,18 +28,23 @@ pub struct CaseFile {
 }
 
 impl CaseFile {
-    /// The case that its items tell of, oldest first.
+    /// Id and version of the template that the first of its items names.
+    ///
+    /// # Errors
+    /// There is none, it was erased or does not read.
+    pub fn template(items: &[Stored]) -> anyhow::Result<(String, i32)> {
+        let first = items.first().context("a case without events")?;
+        let (declared, _) = read(first)?;
+        Ok((declared.template_id, declared.template_version))
+    }
+
+    /// The case that its items tell of, oldest first, on the template that it began with.
     ///
     /// # Errors
     /// An item was erased or does not read: the case can't be acted on.
-    pub fn replay(items: &[Stored]) -> anyhow::Result<Self> {
+    pub fn replay(items: &[Stored], template: Arc<Template>) -> anyhow::Result<Self> {
         let (first, rest) = items.split_first().context("a case without events")?;
         let (declared, event) = read(first)?;
-        let template = Template::find(&declared.template_id, declared.template_version);
-        let template = template.with_context(|| {
-            let (id, version) = (&declared.template_id, declared.template_version);
-            format!("no template {id} version {version}")
-        })?;
         let after = declared.case.context("a declaration without its case")?;
         let mut file = Self {
             id: first.subject.into(),

@@ -1,14 +1,14 @@
 //! Checks that the rows say what the events say.
 
 use anyhow::Context;
-use chassis::feed;
+use chassis::feed::{self, Stored};
 use kernel::Code;
 use prost::Message;
 use sqlx::{PgConnection, Row};
 use uuid::Uuid;
 use workflow_core::due;
 
-use crate::{case_file::CaseFile, convert, lead_file::LeadFile};
+use crate::{case_file::CaseFile, convert, lead_file::LeadFile, store};
 
 /// Rows looked at in one go.
 const PAGE: i64 = 200;
@@ -33,7 +33,7 @@ pub async fn verify_projection(connection: &mut PgConnection) -> anyhow::Result<
         for row in &rows {
             let id: Uuid = row.try_get("id")?;
             let items = feed::of_subject(connection, "workflow", id).await?;
-            let file = match CaseFile::replay(&items) {
+            let file = match replay(connection, &items).await {
                 Ok(file) => file,
                 Err(error) => return Ok(Some(format!("case {id}: {error:#}"))),
             };
@@ -49,6 +49,12 @@ pub async fn verify_projection(connection: &mut PgConnection) -> anyhow::Result<
         }
     }
     verify_leads(connection).await
+}
+
+async fn replay(connection: &mut PgConnection, items: &[Stored]) -> anyhow::Result<CaseFile> {
+    let (id, version) = CaseFile::template(items)?;
+    let template = store::template::find(connection, &id, version).await?;
+    CaseFile::replay(items, template)
 }
 
 async fn verify_leads(connection: &mut PgConnection) -> anyhow::Result<Option<String>> {

@@ -10,3 +10,5 @@ mod leads;
 mod life;
 #[path = "workflow/scope.rs"]
 mod scope;
+#[path = "workflow/templates.rs"]
+mod templates;

@@ -7,6 +7,7 @@ use super::{Checks, gate::not_below};
 use crate::{
     case::Case,
     facts::{Facts, HouseholdFacts},
+    template::Hold,
 };
 
 /// T12: help has arrived for each risk, of the kind that labour asks for (S51, S52).
@@ -67,13 +68,16 @@ pub fn eliminable(
 
 /// S44: two quarters, as rolling months since enrolment.
 fn held(checks: &mut Checks, case: &Case, today: NaiveDate) {
-    let needed = case.template.hold_months;
+    let (code, needed) = match case.template.parameters.hold {
+        Hold::Months(months) => ("HOLD_MONTHS", months),
+        Hold::Quarters(quarters) => ("HOLD_QUARTERS", quarters),
+    };
     match case.enrolled.zip(case.elimination_possible()) {
         Some((enrolled, possible)) if today < possible => {
             let days = (today - enrolled).num_days();
-            checks.wait("S44", "HOLD_MONTHS", needed, days, possible);
+            checks.wait("S44", code, needed, days, possible);
         }
-        found => checks.need(found.is_some(), "S44", "HOLD_MONTHS", needed, 0),
+        found => checks.need(found.is_some(), "S44", code, needed, 0),
     }
 }
 
@@ -91,7 +95,7 @@ pub fn stays_above(checks: &mut Checks, case: &Case, household: &HouseholdFacts,
         line,
         household.reference_pc,
     );
-    let months = case.template.stable_months;
+    let months = case.template.parameters.stable_months;
     let stable_from = |since: NaiveDate| since.checked_add_months(Months::new(months));
     match household.above_line_since.and_then(stable_from) {
         Some(stable) if today < stable => {

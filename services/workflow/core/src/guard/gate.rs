@@ -35,7 +35,7 @@ pub fn compared(
             );
         }
     } else if let Some(oldest) = facts.oldest_data {
-        let most = i64::from(case.template.comparison_age_days_max);
+        let most = i64::from(case.template.parameters.comparison_age_days_max);
         let age = (today - oldest).num_days();
         checks.need(age <= most, "T9", "COMPARISON_AGE_DAYS", most, age);
     } else {

@@ -62,18 +62,17 @@ pub fn visit(checks: &mut Checks, case: &Case, visit: &Visit, today: NaiveDate) 
         !visitor.trim().is_empty() && !earlier.iter().any(|other| other.trim() == visitor.trim())
     };
     let found = visit.visitors.iter().enumerate().filter(named).count();
-    let needed = case.template.visitors_min;
+    let needed = case.template.parameters.visitors_min;
     checks.need(found >= needed, "T3", "VISITORS", needed, found);
     checks.day("T3", "VISITED_ON", visit.visited, case.reached, today);
     checks.yes(visit.standard_met, "S22", "STANDARD_MET");
     checks.yes(visit.true_statement, "S22", "TRUE_STATEMENT");
     checks.yes(visit.complete, "S22", "INFORMATION_COMPLETE");
-    checks.yes(!visit.evidence.is_empty(), "WF-10", "VISIT_FORM");
 }
 
 /// T5: the meeting (S27). A vote against is a result, not a fault.
 pub fn appraisal(checks: &mut Checks, case: &Case, meeting: &Appraisal, today: NaiveDate) {
-    let needed = case.template.villager_representatives_min;
+    let needed = case.template.parameters.villager_representatives_min;
     let found = meeting.villager_representatives;
     checks.need(
         found >= needed,
@@ -96,7 +95,6 @@ pub fn appraisal(checks: &mut Checks, case: &Case, meeting: &Appraisal, today: N
     let counted = 1 <= votes && votes <= found.max(1);
     checks.need(counted, "WF-2", "VOTES", format_args!("1..{most}"), votes);
     checks.yes(meeting.conflicts_declared, "WF-2", "CONFLICTS_DECLARED");
-    checks.yes(!meeting.evidence.is_empty(), "WF-10", "MINUTES");
     if !meeting.carried() {
         checks.text(&meeting.reason, "T5x", "VOTE_REASON");
     } else if !case.state.is_eliminating() {

@@ -10,7 +10,7 @@ mod notice;
 use std::fmt::Display;
 
 use chrono::NaiveDate;
-use kernel::{Code, Refusal, Requirement, RiskType, Role, RuleId};
+use kernel::{Code, EliminationKind, Refusal, Requirement, RiskType, Role, RuleId};
 
 pub use identify::declarable;
 pub use notice::hangs_everywhere;
@@ -20,7 +20,7 @@ use crate::{
     command::{Actor, Command},
     facts::Facts,
     state::Move,
-    template::Template,
+    template::Guard,
 };
 
 /// Collects every unmet requirement, and the rules that held. Texts are made only for what is unmet.
@@ -153,20 +153,24 @@ fn one_of<C: Code>(codes: &[C]) -> String {
 
 /// Whether the move starts from where the case stands.
 pub fn place(checks: &mut Checks, case: &Case, step: Move) {
-    let rule = step.transition(case.state);
-    checks.state(rule, "STATE", case.template.from(step), case.state);
+    if case.template.step(step, Some(case.state)).is_none() {
+        let rule = step.transition(case.state);
+        checks.state(rule, "STATE", &case.template.from(step), case.state);
+    }
 }
 
 /// Whether the actor's role may make the move (ORG-2). No role stands above the procedure, and no
 /// service decides.
-pub fn role(checks: &mut Checks, template: &Template, step: Move, actor: &Actor) {
-    checks.role(template.roles(step), actor.role);
+pub fn role(checks: &mut Checks, roles: &[Role], actor: &Actor) {
+    checks.role(roles, actor.role);
 }
 
 /// [`role`], and nobody looks through their own papers: who visited does not review, and who
 /// visited or reviewed does not decide for the county (ORG-3).
 pub fn person(checks: &mut Checks, case: &Case, step: Move, actor: &Actor) {
-    role(checks, case.template, step, actor);
+    if let Some(step) = case.template.nearest(step, case.state) {
+        role(checks, &step.roles, actor);
+    }
     let visited = case.visitors.contains(&actor.account);
     let reviewed = case.township_reviewer.as_ref() == Some(&actor.account);
     match step {
@@ -180,7 +184,8 @@ pub fn person(checks: &mut Checks, case: &Case, step: Move, actor: &Actor) {
     }
 }
 
-/// The guards on the case, the facts and the day. Of the command they look at its kind only.
+/// The guards that the template asks for, on the case, the facts and the day. Of the command they
+/// look at its kind only.
 pub fn standing(
     checks: &mut Checks,
     case: &Case,
@@ -188,51 +193,59 @@ pub fn standing(
     facts: &Facts,
     today: NaiveDate,
 ) {
+    let step = case.template.nearest(command.step(), case.state);
+    for guard in step.into_iter().flat_map(|step| &step.guards) {
+        stands(checks, *guard, case, command, facts, today);
+    }
+}
+
+fn stands(
+    checks: &mut Checks,
+    guard: Guard,
+    case: &Case,
+    command: &Command,
+    facts: &Facts,
+    today: NaiveDate,
+) {
     let household = &facts.household;
-    match command {
-        Command::Authorise { .. } => identify::authorised(checks, household),
-        Command::Verify(_) => {
-            identify::investigated(checks, case, household);
-            if case.state.is_eliminating() {
-                checks.yes(household.guarantees_safe, "S39", "GUARANTEES_SAFE");
-                assist::stays_above(checks, case, household, today);
-            }
+    match guard {
+        Guard::PersonsAuthorised => identify::authorised(checks, household),
+        Guard::Investigated => identify::investigated(checks, case, household),
+        Guard::GuaranteesSafe => checks.yes(household.guarantees_safe, "S39", "GUARANTEES_SAFE"),
+        Guard::StaysAboveLine => assist::stays_above(checks, case, household, today),
+        Guard::HungLongEnough => notice::hung_long_enough(checks, case, household, today),
+        Guard::VillageReported => checks.yes(case.village_reported, "S32", "VILLAGE_REPORT"),
+        Guard::Compared => gate::compared(checks, case, facts.comparison.as_ref(), today),
+        Guard::Category => gate::category(checks, case, household),
+        Guard::HelpArranged => gate::help_arranged(checks, case, &facts.measures, today),
+        Guard::Helped => assist::helped(checks, case, facts),
+        Guard::Secured => assist::tracked(checks, household),
+        Guard::Labour => checks.yes(!household.no_labour, "S43", "LABOUR"),
+        Guard::Eliminable => {
+            let kind = match command {
+                Command::ProposeElimination { kind } => *kind,
+                _ => EliminationKind::ByAssistance,
+            };
+            assist::eliminable(checks, case, kind, facts, today);
         }
-        Command::CloseNotice { .. } => notice::hung_long_enough(checks, case, household, today),
-        Command::ReviewByTownship { .. } => {
-            checks.yes(case.village_reported, "S32", "VILLAGE_REPORT");
-        }
-        Command::ConfirmComparison => {
-            gate::compared(checks, case, facts.comparison.as_ref(), today);
-        }
-        Command::Approve { .. } => gate::category(checks, case, household),
-        Command::Enrol { .. } => {
-            gate::category(checks, case, household);
-            gate::help_arranged(checks, case, &facts.measures, today);
-        }
-        Command::StartAssistance => assist::helped(checks, case, facts),
-        Command::Track => assist::tracked(checks, household),
-        Command::ResumeAssistance => checks.yes(!household.no_labour, "S43", "LABOUR"),
-        Command::ProposeElimination { kind } => {
-            assist::eliminable(checks, case, *kind, facts, today);
-        }
-        Command::Eliminate { .. } => assist::after_values(checks, household),
-        Command::FlagEmergency { .. } => {
-            checks.yes(case.emergency.is_none(), "T12e", "NOT_YET_FLAGGED");
-        }
-        _ => {}
+        Guard::AfterValues => assist::after_values(checks, household),
+        Guard::NotFlagged => checks.yes(case.emergency.is_none(), "T12e", "NOT_YET_FLAGGED"),
+    }
+}
+
+/// The papers that the template asks for.
+pub fn papers(checks: &mut Checks, case: &Case, command: &Command) {
+    let step = case.template.nearest(command.step(), case.state);
+    for paper in step.into_iter().flat_map(|step| &step.evidence) {
+        checks.yes(command.brings(*paper), paper.rule(), paper.as_str());
     }
 }
 
 /// The guards on what the command says itself.
 pub fn given(checks: &mut Checks, case: &Case, command: &Command, facts: &Facts, today: NaiveDate) {
     match command {
-        Command::Authorise {
-            text_version,
-            evidence,
-        } => {
+        Command::Authorise { text_version, .. } => {
             checks.text(text_version, "S18", "TEXT_VERSION");
-            checks.text(evidence, "S18", "SIGNED_FORM");
         }
         Command::Verify(visit) => identify::visit(checks, case, visit, today),
         Command::FindNotQualified {
@@ -241,38 +254,30 @@ pub fn given(checks: &mut Checks, case: &Case, command: &Command, facts: &Facts,
             checks.told("T3x", "FARMER_INFORMED", *farmer_informed, case, today);
         }
         Command::Appraise(meeting) => identify::appraisal(checks, case, meeting, today),
-        Command::PostNotice {
-            place,
-            posted,
-            evidence,
-        } => {
+        Command::PostNotice { place, posted, .. } => {
             notice::posting(checks, case, &facts.household, (*place, *posted), today);
-            checks.text(evidence, "WF-10", "POSTING_PHOTO");
         }
         Command::RemoveNotice { place, removed } => {
             notice::removal(checks, case, (*place, *removed), today);
         }
-        Command::CloseNotice { removed, evidence } => {
+        Command::CloseNotice { removed, .. } => {
             notice::closing(checks, case, *removed, today);
-            checks.text(evidence, "WF-10", "REMOVAL_PHOTO");
         }
-        Command::SubmitVillageReport { evidence } => checks.text(evidence, "S32", "REPORT_SCAN"),
         Command::ReviewByTownship {
             regular,
             complete,
             opinion,
-            evidence,
+            ..
         } => {
             checks.yes(*regular, "S33", "PAPERS_REGULAR");
             checks.yes(*complete, "S33", "PAPERS_COMPLETE");
             checks.text(opinion, "S33", "OPINION");
-            checks.text(evidence, "S33", "CHECKLIST");
         }
         Command::Disqualify {
             ground,
             reason,
             household_informed,
-            evidence,
+            ..
         } => {
             gate::disqualifiable(checks, *ground, facts.comparison.as_ref());
             checks.text(reason, "S35", "DISQUALIFICATION_REASON");
@@ -283,7 +288,6 @@ pub fn given(checks: &mut Checks, case: &Case, command: &Command, facts: &Facts,
                 case,
                 today,
             );
-            checks.text(evidence, "S35", "DECISION_LETTER");
         }
         Command::Approve { decision_number } => {
             checks.text(decision_number, "T10", "DECISION_NUMBER");
@@ -302,11 +306,9 @@ pub fn given(checks: &mut Checks, case: &Case, command: &Command, facts: &Facts,
             );
         }
         Command::File {
-            document_number,
-            evidence,
+            document_number, ..
         } => {
             checks.text(document_number, "S41", "DOCUMENT_NUMBER");
-            checks.text(evidence, "S41", "DOCUMENT_SCAN");
         }
         Command::Eliminate {
             filing_number,
@@ -318,8 +320,6 @@ pub fn given(checks: &mut Checks, case: &Case, command: &Command, facts: &Facts,
         Command::FlagEmergency { event_reference } => {
             checks.text(event_reference, "T12e", "EVENT_REFERENCE");
         }
-        Command::CloseNatural { evidence, .. } => checks.text(evidence, "T19", "NATURAL_PROOF"),
-        Command::Withdraw { statement } => checks.text(statement, "T20", "OWN_STATEMENT"),
         Command::Declare(_)
         | Command::ListForWarning
         | Command::ConfirmComparison
@@ -327,6 +327,9 @@ pub fn given(checks: &mut Checks, case: &Case, command: &Command, facts: &Facts,
         | Command::StartAssistance
         | Command::Track
         | Command::ResumeAssistance
-        | Command::ProposeElimination { .. } => {}
+        | Command::ProposeElimination { .. }
+        | Command::SubmitVillageReport { .. }
+        | Command::CloseNatural { .. }
+        | Command::Withdraw { .. } => {}
     }
 }

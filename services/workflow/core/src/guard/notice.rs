@@ -60,14 +60,17 @@ pub fn hung_long_enough(
     let started = case.notice.as_ref().and_then(|notice| notice.clock_started);
     match started.zip(case.notice_closable()) {
         Some((started, closable)) if today < closable => {
-            let (needed, hung) = (case.template.notice_days, (today - started).num_days());
+            let (needed, hung) = (
+                case.template.parameters.notice_days,
+                (today - started).num_days(),
+            );
             checks.wait("S31", "NOTICE_DAYS", needed, hung, closable);
         }
         found => checks.need(
             found.is_some(),
             "S31",
             "NOTICE_DAYS",
-            case.template.notice_days,
+            case.template.parameters.notice_days,
             0,
         ),
     }

@@ -216,12 +216,8 @@ fn t10_is_there_only_where_the_template_has_it() {
     let mut unmet = walk.refused(command(Move::Approve, walk.today));
     unmet.truncate(1);
     assert_eq!(unmet, ["T10 STATE"]);
-    let guide: &'static Template = Box::leak(Box::new(Template {
-        county_approves: true,
-        ..TOWNSHIP2021.clone()
-    }));
     let mut walk = Walk::to(CaseState::Compared);
-    walk.case.template = guide;
+    walk.case.template = shipped("GUIDE2022");
     assert_eq!(
         walk.refused(command(Move::Enrol, walk.today)),
         ["T11 STATE"]

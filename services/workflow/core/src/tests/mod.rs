@@ -6,6 +6,9 @@ mod identify;
 mod leads;
 mod notice;
 mod properties;
+mod template;
+
+use std::sync::Arc;
 
 use chrono::{Days, NaiveDate};
 use kernel::{
@@ -15,6 +18,16 @@ use kernel::{
 use uuid::Uuid;
 
 use crate::*;
+
+/// A template that comes with the program.
+pub fn shipped(id: &str) -> Arc<Template> {
+    let found = SHIPPED.iter().find(|template| template.id == id);
+    found.expect("a shipped template").clone()
+}
+
+pub fn township2021() -> Arc<Template> {
+    shipped(DEFAULT)
+}
 
 pub fn day(text: &str) -> NaiveDate {
     text.parse().expect("a day")
@@ -192,24 +205,21 @@ pub fn command(step: Move, today: NaiveDate) -> Command {
 
 /// The move of the main line that comes next.
 pub fn next_on_the_main_line(case: &Case) -> Option<Move> {
-    use CaseState::*;
-    Some(match case.state {
-        Declared => Move::Authorise,
-        Authorised | EliminationProposed => Move::Verify,
-        Verified => Move::ListForWarning,
-        WarningListed | ElimVerified => Move::Appraise,
-        Appraised | ElimAppraised => Move::PostNotice,
-        OnNotice | ElimOnNotice => Move::CloseNotice,
-        NoticeClosed if case.village_reported => Move::ReviewByTownship,
-        NoticeClosed => Move::SubmitVillageReport,
-        TownshipReviewed => Move::ConfirmComparison,
-        Compared => Move::Enrol,
-        Enrolled => Move::StartAssistance,
-        UnderAssistance => Move::ProposeElimination,
-        ElimNoticeClosed => Move::File,
-        Filed => Move::Eliminate,
-        _ => return None,
-    })
+    let hangs = matches!(case.state, CaseState::OnNotice | CaseState::ElimOnNotice);
+    let is_next = |step: &Move| match step {
+        Move::PostNotice => !hangs,
+        Move::SubmitVillageReport => !case.village_reported,
+        Move::Track | Move::ResumeAssistance => false,
+        step => step.leads_on(),
+    };
+    let mut steps = case.template.steps_from(case.state).map(|s| s.step);
+    steps.find(is_next)
+}
+
+/// The first role that may make a move; somebody without any where the procedure has no such move.
+pub fn first_role(case: &Case, step: Move) -> Role {
+    let step = case.template.nearest(step, case.state);
+    step.map_or(Role::CountyApprover, |step| step.roles[0])
 }
 
 /// A case on its way, day by day.
@@ -221,16 +231,21 @@ pub struct Walk {
 
 impl Walk {
     pub fn declared() -> Self {
+        Self::on(township2021())
+    }
+
+    /// A declared case on a template.
+    pub fn on(template: Arc<Template>) -> Self {
         let today = day("2026-03-02");
         let declared = declare(
             declaration(),
             History::default(),
             &actor(Role::VillageCadre),
-            &TOWNSHIP2021,
+            &template,
             today,
         );
         let event = declared.expect("declared").event;
-        let case = Case::begin(&event, &TOWNSHIP2021).expect("a declaration");
+        let case = Case::begin(&event, template).expect("a declaration");
         Self {
             case,
             facts: in_need(today),
@@ -240,15 +255,24 @@ impl Walk {
 
     /// Along the main line, as fast as it goes.
     pub fn to(state: CaseState) -> Self {
-        let mut walk = Self::declared();
-        while walk.case.state != state {
-            let step = next_on_the_main_line(&walk.case).expect("the state is on the main line");
-            walk.prepare(step);
-            let command = walk.well_formed(step);
-            walk.act(command)
-                .unwrap_or_else(|refusal| panic!("{step}: {refusal}"));
+        Self::declared().until(state)
+    }
+
+    pub fn until(mut self, state: CaseState) -> Self {
+        while self.case.state != state {
+            self = self.onward();
         }
-        walk
+        self
+    }
+
+    /// One move along the main line.
+    pub fn onward(mut self) -> Self {
+        let step = next_on_the_main_line(&self.case).expect("the case is on the main line");
+        self.prepare(step);
+        let command = self.well_formed(step);
+        self.act(command)
+            .unwrap_or_else(|refusal| panic!("{step}: {refusal}"));
+        self
     }
 
     /// What the next move of the main line needs besides its command.
@@ -297,7 +321,7 @@ impl Walk {
     }
 
     pub fn decide(&self, command: Command) -> Result<Decision, Refusal> {
-        let role = self.case.template.roles(command.step())[0];
+        let role = first_role(&self.case, command.step());
         decide(&self.case, command, &self.facts, &actor(role), self.today)
     }
 

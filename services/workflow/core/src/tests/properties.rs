@@ -91,7 +91,7 @@ fn run(attempts: Vec<Attempt>) -> Result<History, TestCaseError> {
         let next = next_on_the_main_line(&walk.case).filter(|_| attempt.on_the_line);
         let step = next.unwrap_or(attempt.step);
         let role = match next {
-            Some(step) => walk.case.template.roles(step)[0],
+            Some(step) => first_role(&walk.case, step),
             None => attempt.role,
         };
         let mut command = walk.well_formed(step);
@@ -215,7 +215,7 @@ proptest! {
     #[test]
     fn nothing_skips_a_guard(attempts in prop::collection::vec(attempt(), 0..60)) {
         let History { events, walk } = run(attempts)?;
-        let replayed = Case::replay(&events, &TOWNSHIP2021);
+        let replayed = Case::replay(&events, township2021());
         prop_assert_eq!(replayed.as_ref(), Some(&walk.case), "a case is the fold of its events");
         prop_assert_eq!(walk.case.version, events.len() as i64);
     }

@@ -28,11 +28,10 @@ pub async fn handle(
 ) -> Result<ActOnCaseResponse, Error> {
     let (case, command) = decode(&request)?;
     let mut tx = service.database.read(caller).await?;
-    let household = store::case::household(&mut tx, case).await?;
+    let found = store::case::needs(&mut tx, case, command.step()).await?;
     let as_of = tx.today();
     drop(tx);
-    let household = household.ok_or(Error::NotFound { what: "case" })?;
-    let needs = Needs::of(command.step());
+    let (household, needs) = found.ok_or(Error::NotFound { what: "case" })?;
     let facts = service.neighbours.facts(needs, case, household, as_of);
     service
         .act_on_case_with(caller, request, facts.await?)
@@ -80,7 +79,8 @@ async fn act(
     if request.version != 0 && request.version != current {
         return Err(Error::VersionConflict { current });
     }
-    let needs = Needs::of(command.step());
+    let step = file.case.template.nearest(command.step(), file.case.state);
+    let needs = step.map(Needs::of).unwrap_or_default();
     let decision = decide(&file.case, command, &facts, &actor(&tx), tx.today())?;
     let mut sent = request.command;
     let contact = sent.as_mut().and_then(take_contact);

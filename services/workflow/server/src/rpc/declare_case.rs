@@ -8,7 +8,7 @@ use chassis::{
 };
 use kernel::{CaseId, Code, DivisionCode, HouseholdId, LeadId};
 use proto::workflow::v1::{DeclareCaseRequest, DeclareCaseResponse};
-use workflow_core::{Case, Declaration, TOWNSHIP2021, Template, declare, lead::LeadState};
+use workflow_core::{Case, Declaration, SHIPPED, declare, lead::LeadState};
 
 use super::{Service, actor};
 use crate::{
@@ -61,7 +61,6 @@ impl Service {
 struct Input {
     household: HouseholdId,
     lead: Option<LeadId>,
-    template: &'static Template,
     declaration: Declaration,
 }
 
@@ -69,20 +68,11 @@ fn decode(request: &DeclareCaseRequest) -> Result<Input, Error> {
     let mut f = Fields::new();
     let household = f.parse("household_id", &request.household_id);
     let lead = f.parse_optional("lead_id", &request.lead_id);
-    let template = match request.template_id.as_str() {
-        "" => Some(&TOWNSHIP2021),
-        id if id == TOWNSHIP2021.id => Some(&TOWNSHIP2021),
-        _ => {
-            f.violation("template_id", "UNKNOWN_CODE", TOWNSHIP2021.id);
-            None
-        }
-    };
     let declaration = command::declaration(&mut f, request);
     let input = (|| {
         Some(Input {
             household: household?,
             lead,
-            template: template?,
             declaration: declaration?,
         })
     })();
@@ -99,12 +89,13 @@ async fn open(
     let Input {
         household,
         lead,
-        template,
         declaration,
     } = input;
     let (today, now) = (tx.today(), tx.now());
+    let template = store::template::choose(&mut tx, &request.template_id, &division, today).await?;
+    let template = template.ok_or_else(unknown_template)?;
     let history = store::case::history(&mut tx, household).await?;
-    let decision = declare(declaration, history, &actor(&tx), template, today)?;
+    let decision = declare(declaration, history, &actor(&tx), &template, today)?;
     let case = Case::begin(&decision.event, template);
     let case =
         case.ok_or_else(|| Error::Internal(anyhow::anyhow!("a declaration begins a case")))?;
@@ -131,6 +122,15 @@ async fn open(
     tx.remember(&response).await?;
     tx.commit().await?;
     Ok(response)
+}
+
+fn unknown_template() -> Error {
+    let shipped: Vec<&str> = SHIPPED
+        .iter()
+        .map(|template| template.id.as_str())
+        .collect();
+    let expected = format!("a template in force, e.g. {}", shipped.join(", "));
+    Error::invalid("template_id", "UNKNOWN_CODE", &expected)
 }
 
 /// The lead that led here has led to a case.

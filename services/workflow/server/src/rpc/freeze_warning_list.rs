@@ -9,7 +9,7 @@ use chassis::{
 };
 use kernel::{DivisionCode, DivisionLevel, Month};
 use proto::workflow::v1::{FreezeWarningListRequest, FreezeWarningListResponse, WarningList};
-use workflow_core::{CaseState, Command, Facts, decide};
+use workflow_core::{Command, Facts, Move, decide};
 
 use super::{Service, actor};
 use crate::{
@@ -65,9 +65,9 @@ fn decode(
 async fn freeze(tx: &mut Tx, division: &DivisionCode, month: Month) -> Result<List, Error> {
     let earlier = warning_list::lookup(tx, division, month, 0).await?;
     let (version, mut case_ids) = earlier.map_or((0, Vec::new()), |l| (l.version, l.case_ids));
-    let verified = store::case::lock_in_state(tx, division, CaseState::Verified).await?;
+    let waiting = store::case::lock_before(tx, division, Move::ListForWarning).await?;
     let (actor, today) = (actor(tx), tx.today());
-    for mut file in verified {
+    for mut file in waiting {
         let facts = Facts::default();
         let decision = decide(&file.case, Command::ListForWarning, &facts, &actor, today)?;
         let told = Told {

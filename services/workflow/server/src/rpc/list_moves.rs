@@ -7,7 +7,7 @@ use chassis::{
 };
 use kernel::{CaseId, Code};
 use proto::workflow::v1::{ListMovesRequest, ListMovesResponse, Move};
-use workflow_core::{Case, NextMove, moves};
+use workflow_core::{Case, NextMove, due, moves};
 
 use super::{Service, actor};
 use crate::{convert, store};
@@ -34,8 +34,10 @@ pub async fn handle(
 }
 
 fn encode(case: &Case, next: &NextMove) -> Move {
-    let roles = case.template.roles(next.step).iter();
+    let step = case.template.step(next.step, Some(case.state));
+    let roles = step.into_iter().flat_map(|step| &step.roles);
     let unmet = next.unmet.iter().chain(&next.to_give);
+    let waits_until = unmet.clone().filter_map(|unmet| unmet.possible_from).max();
     Move {
         name: next.step.as_str().to_owned(),
         transition: next.transition.to_owned(),
@@ -43,5 +45,7 @@ fn encode(case: &Case, next: &NextMove) -> Move {
         roles: roles.map(|role| role.as_str().to_owned()).collect(),
         yours: next.yours,
         unmet: unmet.map(error::requirement_to_proto).collect(),
+        due_on: convert::day(due(case).filter(|_| next.step.leads_on())),
+        possible_from: convert::day(waits_until),
     }
 }

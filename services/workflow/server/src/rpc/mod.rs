@@ -12,6 +12,8 @@ mod list_case_events;
 mod list_cases;
 mod list_leads;
 mod list_moves;
+mod list_templates;
+mod load_template;
 mod submit_lead;
 
 use std::{fmt::Display, str::FromStr};
@@ -29,6 +31,7 @@ use proto::workflow::v1::{
     FreezeWarningListRequest, FreezeWarningListResponse, GetWarningListRequest,
     GetWarningListResponse, ListCaseEventsRequest, ListCaseEventsResponse, ListCasesRequest,
     ListCasesResponse, ListLeadsRequest, ListLeadsResponse, ListMovesRequest, ListMovesResponse,
+    ListTemplatesRequest, ListTemplatesResponse, LoadTemplateRequest, LoadTemplateResponse,
     SubmitLeadRequest, SubmitLeadResponse, workflow_service_server::WorkflowService,
 };
 use tonic::{Request, Response, Status};
@@ -111,4 +114,6 @@ dispatch! {
     freeze_warning_list("FreezeWarningList"):
         FreezeWarningListRequest -> FreezeWarningListResponse;
     get_warning_list("GetWarningList"): GetWarningListRequest -> GetWarningListResponse;
+    load_template("LoadTemplate"): LoadTemplateRequest -> LoadTemplateResponse;
+    list_templates("ListTemplates"): ListTemplatesRequest -> ListTemplatesResponse;
 }

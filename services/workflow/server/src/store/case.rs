@@ -11,19 +11,30 @@ use kernel::{CaseId, Code, DivisionCode, HouseholdId, Refusal, Requirement};
 use prost::Message;
 use proto::workflow::v1::Case;
 use uuid::Uuid;
-use workflow_core::{CaseState, History, due};
+use workflow_core::{CaseState, History, Move, Needs, due};
 
+use super::template;
 use crate::{case_file::CaseFile, convert};
 
-/// Where a case lies, and whose it is. `None` out of scope.
-pub async fn household(tx: &mut Tx, id: CaseId) -> Result<Option<HouseholdId>, Error> {
-    let household = sqlx::query_scalar!(
-        "select household_id from workflow.cases where id = $1",
+/// Whose case it is, and whose facts a move needs where it stands. `None` out of scope.
+pub async fn needs(
+    tx: &mut Tx,
+    id: CaseId,
+    step: Move,
+) -> Result<Option<(HouseholdId, Needs)>, Error> {
+    let row = sqlx::query!(
+        "select household_id, state, template_id, template_version
+         from workflow.cases where id = $1",
         id.0
     )
     .fetch_optional(&mut **tx)
     .await?;
-    Ok(household.map(Into::into))
+    let Some(row) = row else { return Ok(None) };
+    let template = template::find(&mut *tx, &row.template_id, row.template_version).await?;
+    let state = CaseState::parse(&row.state).context("cases.state");
+    let state = state.map_err(Error::Internal)?;
+    let needs = template.nearest(step, state).map(Needs::of);
+    Ok(Some((row.household_id.into(), needs.unwrap_or_default())))
 }
 
 /// The case as its events have made it. `None` out of scope.
@@ -32,7 +43,9 @@ pub async fn file(tx: &mut Tx, id: CaseId) -> Result<Option<CaseFile>, Error> {
     if items.is_empty() {
         return Ok(None);
     }
-    let file = CaseFile::replay(&items).with_context(|| format!("case {id}"));
+    let (template, version) = CaseFile::template(&items).map_err(Error::Internal)?;
+    let template = template::find(&mut *tx, &template, version).await?;
+    let file = CaseFile::replay(&items, template).with_context(|| format!("case {id}"));
     file.map(Some).map_err(Error::Internal)
 }
 
@@ -91,8 +104,8 @@ pub async fn next_number(
 pub async fn insert(tx: &mut Tx, file: &CaseFile) -> Result<(), Error> {
     sqlx::query!(
         "insert into workflow.cases (id, household_id, division_code, case_number, state, open,
-                                     due_on, version, body)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+                                     due_on, version, body, template_id, template_version)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
         file.id.0,
         file.household.0,
         file.division.as_str(),
@@ -102,6 +115,8 @@ pub async fn insert(tx: &mut Tx, file: &CaseFile) -> Result<(), Error> {
         due(&file.case),
         file.case.version,
         convert::case::case(file).encode_to_vec(),
+        file.case.template.id,
+        file.case.template.version,
     )
     .execute(&mut **tx)
     .await
@@ -225,17 +240,38 @@ pub async fn current(tx: &mut Tx, households: &[HouseholdId]) -> Result<Vec<Case
     decode(bodies)
 }
 
-/// Cases of a village in a state, held against other writers, by id.
-pub async fn lock_in_state(
+/// Cases of a village from which a move starts, held against other writers, by id.
+pub async fn lock_before(
     tx: &mut Tx,
     division: &DivisionCode,
-    state: CaseState,
+    step: Move,
 ) -> Result<Vec<CaseFile>, Error> {
+    let used = sqlx::query!(
+        "select distinct template_id, template_version from workflow.cases
+         where division_code = $1 and open",
+        division.as_str()
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    let (mut templates, mut versions, mut states) = (Vec::new(), Vec::new(), Vec::new());
+    for row in used {
+        let template = template::find(&mut *tx, &row.template_id, row.template_version).await?;
+        for state in template.from(step) {
+            templates.push(row.template_id.clone());
+            versions.push(row.template_version);
+            states.push(state.as_str().to_owned());
+        }
+    }
     let ids = sqlx::query_scalar!(
-        "select id from workflow.cases where division_code = $1 and state = $2
+        "select id from workflow.cases
+         where division_code = $1
+           and (template_id, template_version, state)
+               in (select * from unnest($2::text[], $3::int[], $4::text[]))
          order by id for update",
         division.as_str(),
-        state.as_str()
+        &templates,
+        &versions,
+        &states
     )
     .fetch_all(&mut **tx)
     .await?;

@@ -3,5 +3,6 @@
 pub mod case;
 pub mod contact;
 pub mod lead;
+pub mod template;
 pub mod text;
 pub mod warning_list;

@@ -90,7 +90,6 @@ async fn what_is_missing_is_refused_and_what_is_malformed_is_a_bad_field() {
             r#type: 77,
             ..Risk::default()
         }],
-        template_id: "NO_SUCH".to_owned(),
         ..declaration(chassis::testing::new_id())
     };
     let answer = desk
@@ -101,11 +100,19 @@ async fn what_is_missing_is_refused_and_what_is_malformed_is_a_bad_field() {
         violations(answer),
         [
             "household_id MALFORMED",
-            "template_id UNKNOWN_CODE",
             "channel UNKNOWN_CODE",
             "risks[0].type UNKNOWN_CODE"
         ]
     );
+    let unknown = DeclareCaseRequest {
+        template_id: "NO_SUCH".to_owned(),
+        ..declaration(chassis::testing::new_id())
+    };
+    let answer = desk
+        .service
+        .declare_case_in(cadre(), unknown, village)
+        .await;
+    assert_eq!(violations(answer), ["template_id UNKNOWN_CODE"]);
     desk.close().await;
 }
 
