@@ -7,6 +7,7 @@ use kernel::{CaseId, Category, Code, EliminationKind, NoticeKind, NoticePlaceId,
 
 use crate::{
     command::Command,
+    due::Alarm,
     state::CaseState,
     template::{Hold, Template},
 };
@@ -34,6 +35,13 @@ pub enum What {
     Decided(Command),
     /// The result set of the comparison arrived and is on the record. Decides nothing.
     ComparisonDelivered,
+    /// A limit is near or has passed, and people were told (WF-7). Decides nothing.
+    AlarmRaised {
+        /// How urgent it is.
+        alarm: Alarm,
+        /// The limit.
+        due: NaiveDate,
+    },
 }
 
 /// A fact that a case keeps, because its life depends on what it was at the time.
@@ -55,6 +63,7 @@ impl Event {
     pub fn name(&self) -> &'static str {
         match &self.what {
             What::ComparisonDelivered => "COMPARISON_DELIVERED",
+            What::AlarmRaised { .. } => "ALARM_RAISED",
             What::Decided(Command::PostNotice { .. }) => "NOTICE_POSTED",
             What::Decided(Command::RemoveNotice { .. }) => "NOTICE_REMOVED",
             What::Decided(Command::SubmitVillageReport { .. }) => "VILLAGE_REPORTED",
@@ -146,6 +155,8 @@ pub struct Case {
     pub emergency: Option<NaiveDate>,
     /// The eliminated case that it follows (T18).
     pub relapse_of: Option<CaseId>,
+    /// The last alarm, and the limit that it was about.
+    pub alarmed: Option<(NaiveDate, Alarm)>,
     /// Code of the reason for which it ended.
     pub closed_reason: Option<&'static str>,
     /// Number of events.
@@ -181,6 +192,7 @@ impl Case {
                 Noted::RelapseOf(case) => Some(case),
                 _ => None,
             },
+            alarmed: None,
             closed_reason: None,
             version: 1,
         })
@@ -200,11 +212,15 @@ impl Case {
     /// The case after one more event.
     pub fn apply(&mut self, event: &Event) {
         self.version += 1;
-        if let What::Decided(command) = &event.what {
-            if event.to != self.state {
-                self.reached = event.on;
+        match &event.what {
+            What::Decided(command) => {
+                if event.to != self.state {
+                    self.reached = event.on;
+                }
+                self.take_over(command, event);
             }
-            self.take_over(command, event);
+            What::AlarmRaised { alarm, due } => self.alarmed = Some((*due, *alarm)),
+            What::ComparisonDelivered => {}
         }
         self.state = event.to;
     }

@@ -1,12 +1,14 @@
 //! Days by which the current step should be done. Being late refuses nothing; it is shown and told.
 
+use std::collections::BTreeMap;
+
 use chrono::{Days, Months, NaiveDate};
 use kernel::Role;
 
 use crate::{
     calendar::plus_working_days,
-    case::Case,
-    state::CaseState,
+    case::{Case, Event, Noted, What},
+    state::{CaseState, Move},
     template::{Limit, Since, Within},
 };
 
@@ -59,35 +61,132 @@ kernel::codes! {
     }
 }
 
-/// The days on which a case that is due on `due` becomes more urgent, and who is told then. Whoever
-/// may make the next move is warned; an alarm is told to those above them.
+/// Something to tell people about a case.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notification {
+    /// How urgent it is.
+    pub alarm: Alarm,
+    /// First day on which it is so.
+    pub on: NaiveDate,
+    /// The limit.
+    pub due: NaiveDate,
+    /// Who is told: whoever may make the next move, then those above them.
+    pub roles: Vec<Role>,
+}
+
+impl Notification {
+    /// The event that puts it on the record.
+    #[must_use]
+    pub fn event(&self, case: &Case, actor: &str, today: NaiveDate) -> Event {
+        Event {
+            what: What::AlarmRaised {
+                alarm: self.alarm,
+                due: self.due,
+            },
+            to: case.state,
+            on: today,
+            actor: actor.to_owned(),
+            noted: Noted::Nothing,
+        }
+    }
+}
+
+/// How urgent a case is known to be: the last alarm, while it is about the limit of today.
 #[must_use]
-pub fn alarms(case: &Case, due: NaiveDate) -> [(NaiveDate, Alarm, Vec<Role>); 3] {
+pub fn alarm(case: &Case) -> Option<Alarm> {
+    let (about, alarm) = case.alarmed?;
+    (due(case) == Some(about)).then_some(alarm)
+}
+
+/// What nobody was told of yet, in the order of days.
+fn untold(case: &Case) -> impl DoubleEndedIterator<Item = Notification> {
+    let told = alarm(case);
+    let all = due(case).map(|due| notifications(case, due));
+    let all = all.into_iter().flatten();
+    all.filter(move |notification| Some(notification.alarm) > told)
+}
+
+fn notifications(case: &Case, due: NaiveDate) -> [Notification; 3] {
     let escalation = &case.template.escalation;
     let later = |days: u32| due.checked_add_days(Days::new(days.into())).unwrap_or(due);
     let warned = due.checked_sub_days(Days::new(escalation.warn_days.into()));
-    let mut turn: Vec<Role> = Vec::new();
-    for role in case.template.turn(case.state) {
-        if !turn.contains(&role) {
-            turn.push(role);
-        }
-    }
+    let mut turn: Vec<Role> = case.template.turn(case.state).collect();
+    turn.sort_unstable();
+    turn.dedup();
+    let orange = escalation.orange_roles.clone();
+    let red = escalation.red_roles.clone();
     [
-        (warned.unwrap_or(due), Alarm::Warning, turn),
-        (later(1), Alarm::Orange, escalation.orange_roles.clone()),
-        (
-            later(escalation.red_after_days + 1),
-            Alarm::Red,
-            escalation.red_roles.clone(),
-        ),
+        (Alarm::Warning, warned.unwrap_or(due), turn),
+        (Alarm::Orange, later(1), orange),
+        (Alarm::Red, later(escalation.red_after_days + 1), red),
     ]
+    .map(|(alarm, on, roles)| Notification {
+        alarm,
+        on,
+        due,
+        roles,
+    })
 }
 
-/// How urgent a case is on a day.
+/// The next day on which somebody has to be told something (WF-7).
 #[must_use]
-pub fn alarm(case: &Case, today: NaiveDate) -> Option<Alarm> {
-    let due = due(case)?;
-    let alarms = alarms(case, due).into_iter();
-    let reached = alarms.rev().find(|(day, ..)| *day <= today);
-    reached.map(|(_, alarm, _)| alarm)
+pub fn next_alarm(case: &Case) -> Option<NaiveDate> {
+    untold(case).next().map(|notification| notification.on)
+}
+
+/// What has to be told today: the most urgent only, when several days were missed.
+#[must_use]
+pub fn notification(case: &Case, today: NaiveDate) -> Option<Notification> {
+    untold(case)
+        .rev()
+        .find(|notification| notification.on <= today)
+}
+
+/// The last day on which the next step can be made so that every limit can still be kept: notices
+/// that have to hang need their days. Behind it the case is going to be late (WF-6).
+#[must_use]
+pub fn last_chance(case: &Case) -> Option<NaiveDate> {
+    if case.emergency.is_some() || case.state.is_final() {
+        return due(case);
+    }
+    let here = case.template.limits.iter();
+    let here = here.filter(|limit| limit.states.contains(&case.state));
+    let chance = |limit: &Limit| {
+        let end = end(limit, case)?;
+        let hangs_in_time = case
+            .notice_closable()
+            .is_some_and(|closable| closable <= end);
+        let days = days_within(case, &limit.states, hangs_in_time);
+        end.checked_sub_days(Days::new(days))
+    };
+    here.filter_map(chance).min().or_else(|| due(case))
+}
+
+/// The fewest days that a case needs to leave `states` by the moves that lead on.
+fn days_within(case: &Case, states: &[CaseState], hangs_in_time: bool) -> u64 {
+    let notice_days = u64::from(case.template.parameters.notice_days);
+    let mut best = BTreeMap::from([(case.state, 0)]);
+    let mut waiting = vec![case.state];
+    let mut fewest = None;
+    while let Some(state) = waiting.pop() {
+        let so_far = best.get(&state).copied().unwrap_or_default();
+        if !states.contains(&state) {
+            fewest = Some(fewest.map_or(so_far, |other: u64| other.min(so_far)));
+            continue;
+        }
+        for step in case.template.steps_from(state).map(|step| step.step) {
+            let days = match step {
+                Move::CloseNotice if state == case.state && hangs_in_time => 0,
+                Move::CloseNotice => notice_days,
+                step if step.leads_on() => 0,
+                _ => continue,
+            };
+            let (to, after) = (step.outcomes(state).0, so_far + days);
+            if best.get(&to).is_none_or(|known| after < *known) {
+                best.insert(to, after);
+                waiting.push(to);
+            }
+        }
+    }
+    fewest.unwrap_or_default()
 }

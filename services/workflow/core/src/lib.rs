@@ -27,7 +27,7 @@ pub use command::{
     Proxy, ProxyRelation, Visit,
 };
 pub use decide::{Decision, History, decide, declare};
-pub use due::{Alarm, alarm, alarms, due};
+pub use due::{Alarm, Notification, alarm, due, last_chance, next_alarm, notification};
 pub use facts::{ComparisonFacts, Facts, HouseholdFacts, MeasureFacts, Needs};
 pub use moves::{NextMove, moves};
 pub use state::{CaseState, Move};

@@ -4,6 +4,7 @@ pub mod access;
 mod case_file;
 pub mod consume;
 mod convert;
+pub mod deadlines;
 pub mod facts;
 mod intake;
 mod lead_file;
@@ -74,6 +75,7 @@ pub async fn run(config: Config, listener: TcpListener, runtime: Runtime) -> any
         identity,
         consume::Comparisons,
     );
+    deadlines::spawn(&runtime, database.clone(), config.county);
 
     let feed = FeedServer::new(
         database.clone(),

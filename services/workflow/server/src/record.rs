@@ -29,6 +29,8 @@ pub struct Told {
     pub rules: Vec<RuleId>,
     /// Result set that arrived.
     pub comparison_id: String,
+    /// Whom an alarm is for.
+    pub told_roles: Vec<String>,
 }
 
 /// Records the first event of a case.
@@ -65,6 +67,7 @@ pub async fn event(
     item.facts = told.facts;
     item.rules = names(told.rules);
     item.comparison_id = told.comparison_id;
+    item.told_roles = told.told_roles;
     store::case::update(tx, file).await?;
     let texts = texts.unwrap_or_default();
     store::text::insert(tx, file.id.0, file.case.version, &file.division, &texts).await?;

@@ -1,5 +1,7 @@
 //! The workflow service on PostgreSQL.
 
+#[path = "workflow/deadlines.rs"]
+mod deadlines;
 #[path = "workflow/desk.rs"]
 mod desk;
 #[path = "workflow/input.rs"]

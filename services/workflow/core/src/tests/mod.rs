@@ -1,6 +1,7 @@
 //! Table and property tests of the rules, named by the rule ids.
 
 mod assist;
+mod deadlines;
 mod gate;
 mod identify;
 mod leads;

@@ -4,13 +4,15 @@ use anyhow::Context;
 use chassis::decode::{Fields, codes};
 use kernel::{Code, DivisionCode, Role};
 use proto::workflow::v1 as wire;
-use workflow_core::{Command, Event, Noted, Notice, What, due};
+use workflow_core::{Command, Event, Noted, Notice, What, alarm, due, last_chance};
 
-use super::{case_state, case_state_to_proto, command, day, read_day, timestamp};
+use super::{alarm_to_proto, case_state, case_state_to_proto, command, day, read_day, timestamp};
 use crate::case_file::CaseFile;
 
 /// Name of the event that puts a comparison's result on the record.
 const COMPARISON_DELIVERED: &str = "COMPARISON_DELIVERED";
+/// Name of the event that tells of a limit.
+const ALARM_RAISED: &str = "ALARM_RAISED";
 /// Name of the event that freezing a warning list makes.
 const WARNING_LISTED: &str = "WARNING_LISTED";
 
@@ -47,6 +49,8 @@ pub fn case(file: &CaseFile) -> wire::Case {
         version: case.version,
         create_time: Some(timestamp(file.created)),
         update_time: Some(timestamp(file.updated)),
+        alarm: alarm_to_proto(alarm(case)),
+        last_chance_on: day(last_chance(case)),
     }
 }
 
@@ -102,6 +106,12 @@ fn what(stored: &wire::CaseEvent) -> anyhow::Result<What> {
         (None, None) if stored.name == COMPARISON_DELIVERED => {
             return Ok(What::ComparisonDelivered);
         }
+        (None, None) if stored.name == ALARM_RAISED => {
+            return Ok(What::AlarmRaised {
+                alarm: super::alarm(stored.alarm).context("alarm")?,
+                due: stored.alarm_due_on.parse().context("alarm_due_on")?,
+            });
+        }
         (None, None) if stored.name == WARNING_LISTED => Some(Command::ListForWarning),
         (None, None) => anyhow::bail!("event {} without a command", stored.name),
     };
@@ -140,6 +150,18 @@ pub fn event_to_proto(
         household_id: file.household.to_string(),
         division_code: file.division.to_string(),
         case: Some(case(file)),
-        ..wire::CaseEvent::default()
+        ..alarm_event(event)
+    }
+}
+
+/// What only an alarm says.
+fn alarm_event(event: &Event) -> wire::CaseEvent {
+    match &event.what {
+        What::AlarmRaised { alarm, due } => wire::CaseEvent {
+            alarm: alarm_to_proto(Some(*alarm)),
+            alarm_due_on: due.to_string(),
+            ..wire::CaseEvent::default()
+        },
+        _ => wire::CaseEvent::default(),
     }
 }

@@ -7,8 +7,8 @@ pub mod lead;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use kernel::Code;
-use proto::workflow::v1::{CaseState as WireState, LeadState as WireLeadState};
-use workflow_core::{CaseState, lead::LeadState};
+use proto::workflow::v1::{Alarm as WireAlarm, CaseState as WireState, LeadState as WireLeadState};
+use workflow_core::{Alarm, CaseState, lead::LeadState};
 
 /// Reads a state; `None` when unspecified or unknown.
 pub fn case_state(value: i32) -> Option<CaseState> {
@@ -31,6 +31,18 @@ pub fn lead_state(value: i32) -> Option<LeadState> {
 /// Writes a state.
 pub fn lead_state_to_proto(state: LeadState) -> i32 {
     WireLeadState::from_str_name(&format!("LEAD_STATE_{}", state.as_str())).map_or(0, Into::into)
+}
+
+/// Reads an alarm; `None` when unspecified or unknown.
+pub fn alarm(value: i32) -> Option<Alarm> {
+    chassis::decode::code_of(WireAlarm::try_from(value).ok()?.as_str_name(), "ALARM")
+}
+
+/// Writes an alarm; the more urgent, the greater the number.
+pub fn alarm_to_proto(alarm: Option<Alarm>) -> i32 {
+    let name = alarm.map(|alarm| format!("ALARM_{}", alarm.as_str()));
+    let found = name.and_then(|name| WireAlarm::from_str_name(&name));
+    found.map_or(0, Into::into)
 }
 
 /// A day, or nothing.
@@ -66,6 +78,9 @@ mod tests {
         }
         for state in LeadState::ALL {
             assert_eq!(lead_state(lead_state_to_proto(*state)), Some(*state));
+        }
+        for known in Alarm::ALL {
+            assert_eq!(alarm(alarm_to_proto(Some(*known))), Some(*known));
         }
         assert_eq!(case_state(0), None);
         assert_eq!(lead_state(99), None);

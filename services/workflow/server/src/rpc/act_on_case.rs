@@ -88,7 +88,7 @@ async fn act(
         command: sent,
         facts: convert::facts::provenance(&facts, needs),
         rules: decision.rules,
-        comparison_id: String::new(),
+        ..Told::default()
     };
     record::event(&mut tx, &mut file, &decision.event, told).await?;
     if let Some((name, phone)) = contact {

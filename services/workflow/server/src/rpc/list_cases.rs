@@ -69,12 +69,22 @@ fn decode(request: &ListCasesRequest, database: &Database) -> Result<Input, Erro
         states,
         household: f.parse_optional("household_id", &request.household_id),
         due_until: f.date_optional("due_until", &request.due_until),
+        alarm: convert::alarm(request.alarm),
+        last_chance_until: f.date_optional("last_chance_until", &request.last_chance_until),
     };
+    if request.alarm != 0 && wanted.alarm.is_none() {
+        f.violation("alarm", "UNKNOWN_CODE", "WARNING, ORANGE or RED");
+    }
     f.finish()?;
     let page = request.page.clone().unwrap_or_default();
     let list = format!(
-        "cases/{}/{:?}/{}/{}",
-        request.division_code, request.states, request.household_id, request.due_until
+        "cases/{}/{:?}/{}/{}/{}/{}",
+        request.division_code,
+        request.states,
+        request.household_id,
+        request.due_until,
+        request.alarm,
+        request.last_chance_until
     );
     let after = database.cursors().read_page(&list, &page.page_token)?;
     let after = after.map(|id| id.parse().map_err(|_| Error::CursorInvalid));

@@ -11,7 +11,7 @@ use kernel::{CaseId, Code, DivisionCode, HouseholdId, Refusal, Requirement};
 use prost::Message;
 use proto::workflow::v1::Case;
 use uuid::Uuid;
-use workflow_core::{CaseState, History, Move, Needs, due};
+use workflow_core::{Alarm, CaseState, History, Move, Needs, alarm, due, last_chance, next_alarm};
 
 use super::template;
 use crate::{case_file::CaseFile, convert};
@@ -104,8 +104,9 @@ pub async fn next_number(
 pub async fn insert(tx: &mut Tx, file: &CaseFile) -> Result<(), Error> {
     sqlx::query!(
         "insert into workflow.cases (id, household_id, division_code, case_number, state, open,
-                                     due_on, version, body, template_id, template_version)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+                                     due_on, version, body, template_id, template_version,
+                                     alarm_on, alarm, last_chance_on)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
         file.id.0,
         file.household.0,
         file.division.as_str(),
@@ -117,6 +118,9 @@ pub async fn insert(tx: &mut Tx, file: &CaseFile) -> Result<(), Error> {
         convert::case::case(file).encode_to_vec(),
         file.case.template.id,
         file.case.template.version,
+        next_alarm(&file.case),
+        urgency(alarm(&file.case)),
+        last_chance(&file.case),
     )
     .execute(&mut **tx)
     .await
@@ -136,7 +140,9 @@ pub async fn insert(tx: &mut Tx, file: &CaseFile) -> Result<(), Error> {
 /// Stores what an event has made of a case.
 pub async fn update(tx: &mut Tx, file: &CaseFile) -> Result<(), Error> {
     sqlx::query!(
-        "update workflow.cases set state = $2, open = $3, due_on = $4, version = $5, body = $6
+        "update workflow.cases
+         set state = $2, open = $3, due_on = $4, version = $5, body = $6, alarm_on = $7,
+             alarm = $8, last_chance_on = $9
          where id = $1",
         file.id.0,
         file.case.state.as_str(),
@@ -144,10 +150,45 @@ pub async fn update(tx: &mut Tx, file: &CaseFile) -> Result<(), Error> {
         due(&file.case),
         file.case.version,
         convert::case::case(file).encode_to_vec(),
+        next_alarm(&file.case),
+        urgency(alarm(&file.case)),
+        last_chance(&file.case),
     )
     .execute(&mut **tx)
     .await?;
     Ok(())
+}
+
+/// An alarm as a number: the more urgent, the greater.
+fn urgency(alarm: Option<Alarm>) -> i16 {
+    // One of four.
+    i16::try_from(convert::alarm_to_proto(alarm)).unwrap_or_default()
+}
+
+/// Open cases of which somebody has to be told by `today`, at most `most`, held against other
+/// writers. Those that another replica is busy with are left to it.
+pub async fn lock_alarming(
+    tx: &mut Tx,
+    today: NaiveDate,
+    most: i64,
+) -> Result<Vec<CaseFile>, Error> {
+    let ids = sqlx::query_scalar!(
+        "select id from workflow.cases where open and alarm_on <= $1
+         order by alarm_on, id limit $2 for update skip locked",
+        today,
+        most
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    files(tx, ids).await
+}
+
+async fn files(tx: &mut Tx, ids: Vec<Uuid>) -> Result<Vec<CaseFile>, Error> {
+    let mut files = Vec::with_capacity(ids.len());
+    for id in ids {
+        files.extend(file(tx, id.into()).await?);
+    }
+    Ok(files)
 }
 
 /// Which cases are wanted.
@@ -158,6 +199,10 @@ pub struct Wanted {
     pub household: Option<HouseholdId>,
     /// Only open ones that are due up to this day.
     pub due_until: Option<NaiveDate>,
+    /// Only open ones that are at least so urgent.
+    pub alarm: Option<Alarm>,
+    /// Only open ones whose last chance is up to this day.
+    pub last_chance_until: Option<NaiveDate>,
 }
 
 /// Cases, newest first, behind `after`, at most `most`.
@@ -176,14 +221,18 @@ pub async fn list(
           and (cardinality($2::text[]) = 0 or state = any($2))
           and ($3::uuid is null or household_id = $3)
           and ($4::date is null or (open and due_on <= $4))
-          and ($5::uuid is null or id < $5)
+          and ($5::smallint = 0 or (open and alarm >= $5))
+          and ($6::date is null or (open and last_chance_on <= $6))
+          and ($7::uuid is null or id < $7)
         order by id desc
-        limit $6
+        limit $8
         "#,
         prefix,
         &states,
         wanted.household.map(|h| h.0),
         wanted.due_until,
+        urgency(wanted.alarm),
+        wanted.last_chance_until,
         after.map(|id| id.0),
         most,
     )
@@ -203,11 +252,15 @@ pub async fn count(tx: &mut Tx, wanted: &Wanted) -> Result<i64, Error> {
           and (cardinality($2::text[]) = 0 or state = any($2))
           and ($3::uuid is null or household_id = $3)
           and ($4::date is null or (open and due_on <= $4))
+          and ($5::smallint = 0 or (open and alarm >= $5))
+          and ($6::date is null or (open and last_chance_on <= $6))
         "#,
         prefix,
         &states,
         wanted.household.map(|h| h.0),
         wanted.due_until,
+        urgency(wanted.alarm),
+        wanted.last_chance_until,
     )
     .fetch_one(&mut **tx)
     .await?;
@@ -275,11 +328,7 @@ pub async fn lock_before(
     )
     .fetch_all(&mut **tx)
     .await?;
-    let mut files = Vec::with_capacity(ids.len());
-    for id in ids {
-        files.extend(file(tx, id.into()).await?);
-    }
-    Ok(files)
+    files(tx, ids).await
 }
 
 fn codes(states: &[CaseState]) -> Vec<String> {
