@@ -1,4 +1,5 @@
-//! `PUT /files/…`: files too large for an input, streamed to the service that takes them.
+//! `PUT /files/…`: files too large for an input, streamed to the service that takes them; and
+//! `GET /files/evidence/…`: a paper or photo as it was stored.
 
 use std::collections::HashMap;
 
@@ -11,8 +12,14 @@ use axum::{
 };
 use chassis::error::Error;
 use futures::{StreamExt as _, stream};
-use http::{HeaderMap, HeaderValue, header::CACHE_CONTROL};
-use prost_reflect::{MethodDescriptor, Value as Wire};
+use http::{
+    HeaderMap, HeaderValue,
+    header::{
+        CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, CONTENT_TYPE,
+        X_CONTENT_TYPE_OPTIONS,
+    },
+};
+use prost_reflect::{DynamicMessage, MethodDescriptor, Value as Wire};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
@@ -51,6 +58,71 @@ pub async fn alerts(
     body: Body,
 ) -> Response {
     take("comparison.SubmitAlertBatch", state, id, asked, body).await
+}
+
+pub async fn evidence(
+    state: State<Gateway>,
+    id: Extension<RequestId>,
+    asked: Asked,
+    body: Body,
+) -> Response {
+    take("workflow.SubmitEvidence", state, id, asked, body).await
+}
+
+pub async fn stored_evidence(
+    State(gateway): State<Gateway>,
+    Extension(id): Extension<RequestId>,
+    Path(sha256): Path<String>,
+    headers: HeaderMap,
+) -> Response {
+    match download(&gateway, &headers, sha256).await {
+        Ok(response) => response,
+        Err(error) => Rejection::Error(error).document(Locale::of(&headers), &id),
+    }
+}
+
+/// Passes a stored file on as it comes. It is shown by no browser as part of a page: it was brought by
+/// somebody.
+async fn download(
+    gateway: &Gateway,
+    headers: &HeaderMap,
+    sha256: String,
+) -> Result<Response, Error> {
+    let caller = gateway.caller(headers).await?;
+    let method = contract::method("workflow.GetEvidence");
+    let mut request = DynamicMessage::new(method.input());
+    request.set_field_by_name("sha256", Wire::String(sha256));
+    let mut parts = gateway.peers.subscribe(&caller, &method, request).await?;
+    let first = parts.message().await;
+    let first = first.map_err(|status| Error::from_status(&status))?;
+    let incomplete = || Error::Unavailable { what: "evidence" };
+    let first = first.ok_or_else(incomplete)?;
+    let evidence = schema::messages(&first, "evidence");
+    let evidence = evidence.first().ok_or_else(incomplete)?;
+    let text = |field: &str| {
+        let value = evidence.get_field_by_name(field);
+        value
+            .and_then(|value| value.as_str().map(str::to_owned))
+            .unwrap_or_default()
+    };
+    let content = parts.map(|part| {
+        let part = part.map_err(std::io::Error::other)?;
+        let chunk = part.get_field_by_name("chunk");
+        Ok::<_, std::io::Error>(
+            chunk
+                .and_then(|chunk| chunk.as_bytes().cloned())
+                .unwrap_or_default(),
+        )
+    });
+    let name = format!("attachment; filename=\"{}\"", text("sha256"));
+    let headers = [
+        (CONTENT_TYPE, text("content_type")),
+        (CONTENT_DISPOSITION, name),
+        (CONTENT_SECURITY_POLICY, "sandbox".to_owned()),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff".to_owned()),
+        (CACHE_CONTROL, "no-store".to_owned()),
+    ];
+    Ok((headers, Body::from_stream(content)).into_response())
 }
 
 pub async fn items(

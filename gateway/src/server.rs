@@ -114,6 +114,8 @@ fn router(gateway: Gateway, explorer: bool) -> Router {
         .route("/files/households", put(files::households))
         .route("/files/alerts", put(files::alerts))
         .route("/files/items/{item}", put(files::items))
+        .route("/files/evidence", put(files::evidence))
+        .route("/files/evidence/{sha256}", get(files::stored_evidence))
         // Each counts as it reads.
         .layer(DefaultBodyLimit::disable());
     let mut router = Router::new()

@@ -3,7 +3,10 @@
 use kernel::Role;
 use serde_json::json;
 
-use crate::{COUNTY, Client, Sandbox};
+use crate::{
+    COUNTY, Client, Sandbox,
+    family::{EVIDENCE, PAPER},
+};
 
 /// First township.
 pub const TOWNSHIP: &str = "999999001000";
@@ -46,6 +49,12 @@ pub async fn set_up(sandbox: &Sandbox) -> Places {
     place(sandbox, VILLAGE, "CONCENTRATION", "河湾", 12).await;
     place(sandbox, OTHER_VILLAGE, "COMMITTEE", "村委会公示栏", 0).await;
     place(sandbox, FAR_VILLAGE, "COMMITTEE", "村委会公示栏", 0).await;
+    for village in [VILLAGE, OTHER_VILLAGE, FAR_VILLAGE] {
+        let cadre = sandbox.client(Role::VillageCadre, village);
+        let path = format!("evidence?divisionCode={village}");
+        let stored = cadre.upload(&path, PAPER.to_vec()).await;
+        assert_eq!(stored["sha256"], EVIDENCE);
+    }
     Places {
         committee,
         concentration,

@@ -14,6 +14,7 @@ use axum::{
 };
 use chassis::{
     clock::{Clock, ClockShift},
+    evidence::EvidenceStore,
     lifecycle::Lifecycle,
     secret::SecretKey,
 };
@@ -161,7 +162,14 @@ async fn verification(State(context): State<Arc<Shared>>) -> Response {
     let (lines, queue) = mpsc::channel(QUEUE);
     let lifecycle = context.lifecycle.clone();
     lifecycle.spawn("verify", async move {
-        verify::all(&context.databases, &context.ledger_key, &lines).await;
+        let evidence = EvidenceStore::folder(&context.folder.evidence());
+        match evidence {
+            Ok(evidence) => {
+                let (databases, key) = (&context.databases, &context.ledger_key);
+                verify::all(databases, key, &evidence, &lines).await;
+            }
+            Err(error) => tracing::error!(%error, "the evidence cannot be read"),
+        }
     });
     let lines = ReceiverStream::new(queue).map(|line: verify::Line| {
         let mut text = serde_json::to_vec(&line)?;

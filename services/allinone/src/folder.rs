@@ -76,6 +76,12 @@ impl DataFolder {
         &self.0
     }
 
+    /// Where papers and photos are.
+    #[must_use]
+    pub fn evidence(&self) -> PathBuf {
+        self.0.join("evidence")
+    }
+
     /// Takes the folder for this process, and away what a killed one announced.
     ///
     /// # Errors

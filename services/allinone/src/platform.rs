@@ -179,7 +179,10 @@ impl Launcher<'_> {
                 self.launch::<comparison::Comparison>(own, listener).await
             }
             "measures" => self.launch::<measures::Measures>(json!({}), listener).await,
-            _ => self.launch::<workflow::Workflow>(json!({}), listener).await,
+            _ => {
+                let own = json!({ "evidence_folder": self.settings.evidence });
+                self.launch::<workflow::Workflow>(own, listener).await
+            }
         }
     }
 

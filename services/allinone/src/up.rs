@@ -120,7 +120,7 @@ async fn start(
         secrets: &secrets,
         issuer: issuer.clone(),
         redis_url: options.redis_url.clone(),
-        evidence: folder.path().join("evidence"),
+        evidence: folder.evidence(),
         clock: clock.clock.clone(),
     };
     let starting = platform::start(settings, sockets, |part| {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use chassis::{ledger, secret::SecretKey};
+use chassis::{evidence::EvidenceStore, ledger, secret::SecretKey};
 use serde::{Deserialize, Serialize};
 use sqlx::{Connection, PgConnection};
 use tokio::sync::mpsc;
@@ -51,8 +51,9 @@ pub(crate) async fn run(folder: &DataFolder, options: databases::Options) -> any
     let key = folder.secrets()?.ledger.parse().context("ledger.key")?;
     let sockets = SocketFolder::new()?;
     let databases = Databases::open(folder.path(), &sockets, &options, |_| ()).await?;
+    let evidence = EvidenceStore::folder(&folder.evidence())?;
     let work = async {
-        all(&databases, &key, &sender).await;
+        all(&databases, &key, &evidence, &sender).await;
         drop(sender);
     };
     let ((), shown) = tokio::join!(work, show(queue));
@@ -110,14 +111,19 @@ async fn show(mut lines: mpsc::Receiver<Line>) -> anyhow::Result<()> {
         bail!("{wrong} of {} ledgers are not sound", SERVICES.len());
     }
     anyhow::ensure!(sound == SERVICES.len(), "the verification was cut short");
-    println!("every ledger is what was recorded");
+    println!("every ledger is what was recorded, and every paper is there");
     Ok(())
 }
 
 /// Verifies every service, one after the other.
-pub(crate) async fn all(databases: &Databases, key: &SecretKey, lines: &mpsc::Sender<Line>) {
+pub(crate) async fn all(
+    databases: &Databases,
+    key: &SecretKey,
+    evidence: &EvidenceStore,
+    lines: &mpsc::Sender<Line>,
+) {
     for service in SERVICES {
-        let line = match one(databases, service, key, lines).await {
+        let line = match one(databases, service, key, evidence, lines).await {
             Ok(line) => line,
             Err(error) => Line::Failed {
                 service: service.to_owned(),
@@ -134,6 +140,7 @@ async fn one(
     databases: &Databases,
     service: &'static str,
     key: &SecretKey,
+    evidence: &EvidenceStore,
     lines: &mpsc::Sender<Line>,
 ) -> anyhow::Result<Line> {
     let door = databases.operator(service).await?;
@@ -150,6 +157,9 @@ async fn one(
     let mut fault = report.fault.map(|fault| fault.to_string());
     if fault.is_none() && service == "workflow" {
         fault = workflow::verify_projection(&mut connection).await?;
+    }
+    if fault.is_none() && service == "workflow" {
+        fault = workflow::verify_evidence(&mut connection, evidence).await?;
     }
     // The embedded server takes the next client only when this one has gone.
     let _ = tokio::time::timeout(Duration::from_secs(2), connection.close()).await;

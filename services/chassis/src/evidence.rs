@@ -8,10 +8,18 @@ use object_store::{ObjectStore, ObjectStoreExt, WriteMultipart, path::Path};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use crate::error::Error;
+use crate::{error::Error, upload::BYTES_MAX};
 
-/// Largest file: a scan of some pages.
-pub const FILE_BYTES_MAX: u64 = 50 * 1024 * 1024;
+/// What a paper or photo may be, by its first bytes: nothing that a browser would run.
+const CONTENT_TYPES: [&str; 5] = [
+    "application/pdf",
+    "image/heif",
+    "image/jpeg",
+    "image/png",
+    "image/webp",
+];
+/// Bytes that tell what a file is.
+const MAGIC_BYTES: usize = 64;
 
 /// A stored file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +28,8 @@ pub struct EvidenceRef {
     pub sha256: String,
     /// Length in bytes.
     pub bytes: u64,
+    /// What its first bytes say it is.
+    pub content_type: &'static str,
 }
 
 /// Stores files under their hash; the same content twice is one file.
@@ -33,46 +43,70 @@ impl EvidenceStore {
         Self(store)
     }
 
+    /// Files below a folder, which is made when it is not there.
+    ///
+    /// # Errors
+    /// The folder cannot be used.
+    pub fn folder(folder: &std::path::Path) -> anyhow::Result<Self> {
+        std::fs::create_dir_all(folder)?;
+        let store = object_store::local::LocalFileSystem::new_with_prefix(folder)?;
+        Ok(Self::new(Arc::new(store)))
+    }
+
     /// Stores a stream, hashing while it runs. Half a stream leaves nothing under any hash.
     ///
     /// `upload` is a fresh id that names the file until its hash is known.
     ///
     /// # Errors
-    /// [`Error::TooLarge`], or the stream or the store fails.
-    pub async fn put<E: std::error::Error + Send + Sync + 'static>(
+    /// [`Error::TooLarge`] beyond [`BYTES_MAX`]; [`Error::Invalid`] for a file that is no paper or
+    /// photo; the stream's own; or the store fails.
+    pub async fn put(
         &self,
         upload: Uuid,
-        mut content: impl Stream<Item = Result<Bytes, E>> + Unpin,
+        mut content: impl Stream<Item = Result<Bytes, Error>> + Unpin,
     ) -> Result<EvidenceRef, Error> {
+        let mut begun = Vec::new();
+        while begun.len() < MAGIC_BYTES
+            && let Some(chunk) = content.next().await
+        {
+            begun.extend_from_slice(&chunk?);
+        }
+        let content_type = content_type(&begun)?;
         let incoming = Path::from(format!("incoming/{upload}"));
         let mut write = WriteMultipart::new(self.0.put_multipart(&incoming).await.map_err(failed)?);
         let (mut hash, mut bytes) = (Sha256::new(), 0u64);
+        let first = futures::stream::once(std::future::ready(Ok(Bytes::from(begun))));
+        let mut content = first.chain(content);
         while let Some(chunk) = content.next().await {
-            let chunk = chunk.map_err(|error| Error::Internal(error.into()));
-            bytes += chunk.as_ref().map_or(0, |chunk| chunk.len() as u64);
-            let refused = match chunk {
-                Ok(_) if bytes > FILE_BYTES_MAX => Some(Error::TooLarge {
-                    limit: "50 MB".to_owned(),
-                }),
+            let fits = chunk.and_then(|chunk| {
+                bytes += chunk.len() as u64;
+                let limit = || format!("a file of {} MiB", BYTES_MAX / 1024 / 1024);
+                match bytes <= BYTES_MAX {
+                    true => Ok(chunk),
+                    false => Err(Error::TooLarge { limit: limit() }),
+                }
+            });
+            match fits {
                 Ok(chunk) => {
                     hash.update(&chunk);
                     write.put(chunk);
-                    None
                 }
-                Err(error) => Some(error),
-            };
-            if let Some(error) = refused {
-                let _ = write.abort().await;
-                return Err(error);
+                Err(error) => {
+                    // What is left is looked for by no hash.
+                    let _ = write.abort().await;
+                    return Err(error);
+                }
             }
         }
         write.finish().await.map_err(failed)?;
         let sha256 = hex::encode(hash.finalize());
-        self.0
-            .rename(&incoming, &path_of(&sha256))
-            .await
-            .map_err(failed)?;
-        Ok(EvidenceRef { sha256, bytes })
+        let stored = self.0.rename(&incoming, &path_of(&sha256)).await;
+        stored.map_err(failed)?;
+        Ok(EvidenceRef {
+            sha256,
+            bytes,
+            content_type,
+        })
     }
 
     /// The content of a file, checked against its hash.
@@ -96,6 +130,13 @@ impl EvidenceStore {
     }
 }
 
+fn content_type(begun: &[u8]) -> Result<&'static str, Error> {
+    let found = infer::get(begun).map(|kind| kind.mime_type());
+    let allowed = found.filter(|found| CONTENT_TYPES.contains(found));
+    let expected = "a PDF or a JPEG, PNG, WebP or HEIC photo";
+    allowed.ok_or_else(|| Error::invalid("file", "FILE_TYPE", expected))
+}
+
 fn path_of(sha256: &str) -> Path {
     let (folder, _) = sha256.split_at_checked(2).unwrap_or(("", sha256));
     Path::from(format!("sha256/{folder}/{sha256}"))
@@ -114,55 +155,78 @@ mod tests {
 
     use super::*;
 
+    const PDF: &[u8] = b"%PDF-1.4 a paper";
+
     fn store() -> (EvidenceStore, tempfile::TempDir) {
         let folder = tempfile::tempdir().expect("a folder");
-        let local = object_store::local::LocalFileSystem::new_with_prefix(folder.path());
-        (
-            EvidenceStore::new(Arc::new(local.expect("a store"))),
-            folder,
-        )
+        let store = EvidenceStore::folder(folder.path()).expect("a store");
+        (store, folder)
     }
 
-    fn chunks(
-        content: &[&'static [u8]],
-    ) -> impl Stream<Item = Result<Bytes, std::io::Error>> + Unpin {
-        stream::iter(
-            content
-                .iter()
-                .map(|c| Ok(Bytes::from_static(c)))
-                .collect::<Vec<_>>(),
-        )
+    fn chunks(content: &[u8], size: usize) -> impl Stream<Item = Result<Bytes, Error>> + Unpin {
+        let chunks = content.chunks(size).map(|c| Ok(Bytes::copy_from_slice(c)));
+        stream::iter(chunks.collect::<Vec<_>>())
     }
 
     #[tokio::test]
     async fn finds_by_hash_and_notices_alteration() {
         let (store, folder) = store();
-        let stored = store
-            .put(Uuid::from_u128(1), chunks(&[b"a", b"bc"]))
-            .await
-            .expect("stored");
-        assert_eq!(stored.bytes, 3);
-        assert_eq!(store.get(&stored.sha256).await.expect("found"), "abc");
-        let file = folder
-            .path()
-            .join("sha256")
-            .join(&stored.sha256[..2])
-            .join(&stored.sha256);
-        std::fs::write(file, b"abd").expect("altered");
-        assert!(matches!(
-            store.get(&stored.sha256).await,
-            Err(Error::Internal(_))
-        ));
+        let put = store.put(Uuid::from_u128(1), chunks(PDF, 3)).await;
+        let stored = put.expect("stored");
+        assert_eq!((stored.bytes, stored.content_type), (16, "application/pdf"));
+        assert_eq!(store.get(&stored.sha256).await.expect("found"), PDF);
+        let again = store.put(Uuid::from_u128(2), chunks(PDF, 16)).await;
+        assert_eq!(
+            again.expect("stored"),
+            stored,
+            "the same content is one file"
+        );
+
+        let hash = &stored.sha256;
+        let file = folder.path().join("sha256").join(&hash[..2]).join(hash);
+        std::fs::write(&file, b"%PDF-1.4 another").expect("altered");
+        assert!(matches!(store.get(hash).await, Err(Error::Internal(_))));
+        std::fs::remove_file(file).expect("removed");
+        assert!(matches!(store.get(hash).await, Err(Error::NotFound { .. })));
     }
 
     #[tokio::test]
     async fn half_a_stream_leaves_nothing() {
         let (store, folder) = store();
-        let broken = stream::iter([
-            Ok(Bytes::from_static(b"a")),
-            Err(std::io::Error::other("cut")),
+        let cut = stream::iter([
+            Ok(Bytes::from(PDF.repeat(9))),
+            Err(Error::invalid("file", "INCOMPLETE", "all")),
         ]);
-        assert!(store.put(Uuid::from_u128(2), broken).await.is_err());
+        assert!(store.put(Uuid::from_u128(2), cut).await.is_err());
+        assert!(!folder.path().join("sha256").exists());
+    }
+
+    #[tokio::test]
+    async fn what_a_browser_would_run_is_no_paper() {
+        let (store, _folder) = store();
+        for content in [
+            &b"<svg onload=alert(1)>"[..],
+            b"<html>",
+            b"MZ\x90\0",
+            b"",
+            b"%PD",
+        ] {
+            let put = store.put(Uuid::from_u128(3), chunks(content, 5)).await;
+            assert!(matches!(put, Err(Error::Invalid(_))), "{content:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_file_has_a_limit() {
+        let (store, folder) = store();
+        let endless = stream::iter((0..).map(|at| {
+            Ok(match at {
+                0 => Bytes::from_static(PDF),
+                _ => Bytes::from(vec![0; 1024 * 1024]),
+            })
+        }));
+        let put = store.put(Uuid::from_u128(4), endless).await;
+        assert!(matches!(put, Err(Error::TooLarge { .. })));
         assert!(!folder.path().join("sha256").exists());
     }
 }

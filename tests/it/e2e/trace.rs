@@ -78,6 +78,8 @@ async fn a_declaration_is_one_trace_from_the_request_to_the_consumers() {
     let payload = cadre
         .accepted("createHousehold", household, "household { id }")
         .await;
+    let path = format!("evidence?divisionCode={}", county::VILLAGE);
+    cadre.upload(&path, family::PAPER.to_vec()).await;
     let declaration = json!({
         "householdId": payload["household"]["id"], "channel": "SELF_DECLARATION",
         "risks": [{ "type": "ILLNESS" }], "evidenceSha256": [family::EVIDENCE],

@@ -74,6 +74,32 @@ impl Narrator {
         Ok(today)
     }
 
+    /// Stores a paper in a village; returns its hash.
+    pub(super) async fn paper(
+        &self,
+        who: &Actor,
+        division: &str,
+        content: &'static [u8],
+    ) -> anyhow::Result<String> {
+        let url = format!("http://{}/files/evidence", self.run.http);
+        let url = reqwest::Url::parse_with_params(&url, [("divisionCode", division)])?;
+        let answer = self
+            .http
+            .put(url)
+            .bearer_auth(&who.token)
+            .body(content)
+            .send();
+        let stored: Value = answer
+            .await
+            .context("the running backstop does not answer")?
+            .error_for_status()?
+            .json()
+            .await?;
+        println!("   PUT /files/evidence  {stored}");
+        let hash = stored["sha256"].as_str().context("no hash of the paper")?;
+        Ok(hash.to_owned())
+    }
+
     /// A query that must go well.
     pub(super) async fn query(
         &self,

@@ -12,8 +12,9 @@ use super::narrator::{Actor, Narrator};
 const COUNTY: &str = "999999000000";
 const TOWNSHIP: &str = "999999001000";
 const VILLAGE: &str = "999999001001";
-/// SHA-256 of a paper that a front end would have uploaded.
-const PAPER: &str = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
+/// A paper as small as a PDF can be, and its hash: it stands for every form, scan and photo.
+const PAPER_CONTENT: &[u8] = b"%PDF-1.4\n% a paper of the tests\n";
+const PAPER: &str = "63d792f085121fa6b2968117b8bd618e72299e2579e8f50a45212732827f1d9f";
 /// A feed is followed within milliseconds; a busy machine is given its time.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// S44: two quarters, six rolling months.
@@ -195,6 +196,11 @@ impl Story {
     async fn declare(&mut self, lead: &str) -> anyhow::Result<()> {
         self.tell
             .chapter("申报: the family declares itself, with proof of the risk (T1, S17)");
+        let stored = self.tell.paper(&self.cadre, VILLAGE, PAPER_CONTENT).await?;
+        anyhow::ensure!(
+            stored == PAPER,
+            "a paper is named by the hash of its content"
+        );
         let input = json!({
             "householdId": self.household, "leadId": lead, "channel": "DEPARTMENT_ALERT",
             "risks": [{ "type": "ILLNESS" }], "evidenceSha256": [PAPER],

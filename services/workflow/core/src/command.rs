@@ -226,6 +226,46 @@ impl Command {
         }
     }
 
+    /// Hashes of all papers that the command names.
+    #[must_use]
+    pub fn papers(&self) -> Vec<&str> {
+        let named = match self {
+            Self::Declare(declaration) => {
+                let will = declaration.proxy.iter().map(|proxy| &proxy.will_statement);
+                declaration.evidence.iter().chain(will).collect()
+            }
+            Self::Verify(visit) => visit.evidence.iter().collect(),
+            Self::Appraise(meeting) => meeting.evidence.iter().collect(),
+            Self::Authorise { evidence, .. }
+            | Self::PostNotice { evidence, .. }
+            | Self::CloseNotice { evidence, .. }
+            | Self::SubmitVillageReport { evidence }
+            | Self::ReviewByTownship { evidence, .. }
+            | Self::Disqualify { evidence, .. }
+            | Self::File { evidence, .. }
+            | Self::CloseNatural { evidence, .. }
+            | Self::Withdraw {
+                statement: evidence,
+            } => vec![evidence],
+            Self::FindNotQualified { .. }
+            | Self::ListForWarning
+            | Self::RemoveNotice { .. }
+            | Self::ConfirmComparison
+            | Self::Approve { .. }
+            | Self::Enrol { .. }
+            | Self::StartAssistance
+            | Self::Track
+            | Self::ResumeAssistance
+            | Self::ProposeElimination { .. }
+            | Self::ReturnToAssistance { .. }
+            | Self::Eliminate { .. }
+            | Self::FlagEmergency { .. } => Vec::new(),
+        };
+        // One that is missing is the guards' business.
+        let given = named.into_iter().map(|hash| hash.trim());
+        given.filter(|hash| !hash.is_empty()).collect()
+    }
+
     /// Which move it is.
     #[must_use]
     pub const fn step(&self) -> Move {

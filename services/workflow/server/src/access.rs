@@ -66,6 +66,19 @@ const DECLARERS: &[Role] = &[
     Role::TownshipOffice,
 ];
 
+/// Those who act or look after those who do; papers name people, so no auditor of numbers.
+const PAPER_READERS: &[Role] = &[
+    Role::GridWorker,
+    Role::VillageCadre,
+    Role::FirstSecretary,
+    Role::ResponsiblePerson,
+    Role::TownshipOffice,
+    Role::TownshipLeader,
+    Role::CountyOfficer,
+    Role::CountyApprover,
+    Role::DisciplineInspection,
+];
+
 /// Those who keep the village's warning list (T4).
 const VILLAGE: &[Role] = &[Role::VillageCadre, Role::FirstSecretary];
 
@@ -102,6 +115,8 @@ pub const ACCESS: Access = &[
     ("ListMoves", READERS),
     ("FreezeWarningList", VILLAGE),
     ("GetWarningList", READERS),
+    ("SubmitEvidence", ACTORS),
+    ("GetEvidence", PAPER_READERS),
     ("LoadTemplate", ADMINISTRATORS),
     ("ListTemplates", TEMPLATE_READERS),
 ];

@@ -13,9 +13,13 @@ mod record;
 mod rpc;
 mod store;
 
+use std::path::PathBuf;
+
+use anyhow::Context;
 use chassis::{
     auth::{Authenticator, ServiceIdentity},
     config::{DatabaseConfig, ProcessConfig},
+    evidence::EvidenceStore,
     feed_server::FeedServer,
     lifecycle::Runtime,
     pg::{self, Database},
@@ -30,7 +34,7 @@ use sqlx::migrate::Migrator;
 use tokio::net::TcpListener;
 use tonic::service::Routes;
 
-pub use projection::verify_projection;
+pub use projection::{verify_evidence, verify_projection};
 pub use rpc::Service;
 
 /// Schema and name of the service.
@@ -45,6 +49,8 @@ pub static MIGRATOR: Migrator = sqlx::migrate!();
 #[serde(deny_unknown_fields)]
 pub struct Config {
     pub process: ProcessConfig,
+    /// Folder of papers and photos; shared by all replicas.
+    pub evidence_folder: PathBuf,
 }
 
 /// Brings the schema to the program's version.
@@ -54,6 +60,8 @@ pub async fn migrate(database: &DatabaseConfig) -> anyhow::Result<()> {
 
 /// Serves until the runtime stops.
 pub async fn run(config: Config, listener: TcpListener, runtime: Runtime) -> anyhow::Result<()> {
+    let evidence = EvidenceStore::folder(&config.evidence_folder);
+    let evidence = evidence.context("evidence_folder")?;
     let config = config.process;
     let authenticator = Authenticator::new(&config.auth).await?;
     let identity = ServiceIdentity::new(&config.auth.service_token_file, authenticator.clone());
@@ -82,7 +90,7 @@ pub async fn run(config: Config, listener: TcpListener, runtime: Runtime) -> any
         runtime.lifecycle.clone(),
         access::sees_feed,
     );
-    let service = Service::new(database.clone(), neighbours);
+    let service = Service::new(database.clone(), neighbours, evidence);
     let routes =
         Routes::new(WorkflowServiceServer::new(service)).add_service(FeedServiceServer::new(feed));
     server::serve(listener, routes, authenticator, database.clone(), &runtime).await?;

@@ -1,7 +1,11 @@
 //! Checks that the rows say what the events say.
 
 use anyhow::Context;
-use chassis::feed::{self, Stored};
+use chassis::{
+    error::Error,
+    evidence::EvidenceStore,
+    feed::{self, Stored},
+};
 use chrono::NaiveDate;
 use kernel::Code;
 use prost::Message;
@@ -70,6 +74,44 @@ async fn replay(connection: &mut PgConnection, items: &[Stored]) -> anyhow::Resu
     let (id, version) = CaseFile::template(items)?;
     let template = store::template::find(connection, &id, version).await?;
     CaseFile::replay(items, template)
+}
+
+/// Reads every paper and photo and compares it with its hash. Returns the first that is missing or
+/// altered.
+///
+/// # Errors
+/// The database or the store does not answer. `connection` has to see every row.
+pub async fn verify_evidence(
+    connection: &mut PgConnection,
+    store: &EvidenceStore,
+) -> anyhow::Result<Option<String>> {
+    let mut after = String::new();
+    loop {
+        let hashes: Vec<String> = sqlx::query_scalar(
+            "select distinct sha256 from workflow.evidence where sha256 > $1
+             order by sha256 limit $2",
+        )
+        .bind(&after)
+        .bind(PAGE)
+        .fetch_all(&mut *connection)
+        .await?;
+        let Some(last) = hashes.last() else {
+            return Ok(None);
+        };
+        after.clone_from(last);
+        for hash in hashes {
+            match store.get(&hash).await {
+                Ok(_) => {}
+                Err(Error::NotFound { .. }) => {
+                    return Ok(Some(format!("evidence {hash} is missing")));
+                }
+                Err(Error::Internal(_)) => {
+                    return Ok(Some(format!("evidence {hash} was altered")));
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
 }
 
 async fn verify_leads(connection: &mut PgConnection) -> anyhow::Result<Option<String>> {

@@ -10,6 +10,8 @@ mod input;
 mod leads;
 #[path = "workflow/life.rs"]
 mod life;
+#[path = "workflow/papers.rs"]
+mod papers;
 #[path = "workflow/scope.rs"]
 mod scope;
 #[path = "workflow/templates.rs"]

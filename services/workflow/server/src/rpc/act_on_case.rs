@@ -8,7 +8,7 @@ use chassis::{
     feed,
     pg::{Claim, Tx},
 };
-use kernel::CaseId;
+use kernel::{CaseId, Code};
 use proto::workflow::v1::{self as wire, ActOnCaseRequest, ActOnCaseResponse};
 use workflow_core::{Command, Facts, Needs, decide};
 
@@ -79,6 +79,7 @@ async fn act(
     if request.version != 0 && request.version != current {
         return Err(Error::VersionConflict { current });
     }
+    store::evidence::check(&mut tx, &paper_field(&command), &command.papers()).await?;
     let step = file.case.template.nearest(command.step(), file.case.state);
     let needs = step.map(Needs::of).unwrap_or_default();
     let decision = decide(&file.case, command, &facts, &actor(&tx), tx.today())?;
@@ -101,6 +102,15 @@ async fn act(
     tx.remember(&response).await?;
     response.feed_position = tx.commit().await?.unwrap_or_default();
     Ok(response)
+}
+
+/// The field in which a command names its papers.
+fn paper_field(command: &Command) -> String {
+    let field = match command {
+        Command::Withdraw { .. } => "statement_sha256",
+        _ => "evidence_sha256",
+    };
+    format!("command.{}.{field}", command.step().as_str().to_lowercase())
 }
 
 /// The position is known only after the answer was remembered: it is the place of the event that

@@ -8,7 +8,7 @@ use chassis::{
 };
 use kernel::{CaseId, Code, DivisionCode, HouseholdId, LeadId};
 use proto::workflow::v1::{DeclareCaseRequest, DeclareCaseResponse};
-use workflow_core::{Case, Declaration, SHIPPED, declare, lead::LeadState};
+use workflow_core::{Case, Command, Declaration, SHIPPED, declare, lead::LeadState};
 
 use super::{Service, actor};
 use crate::{
@@ -94,6 +94,8 @@ async fn open(
     let (today, now) = (tx.today(), tx.now());
     let template = store::template::choose(&mut tx, &request.template_id, &division, today).await?;
     let template = template.ok_or_else(unknown_template)?;
+    let papers = Command::Declare(declaration.clone());
+    store::evidence::check(&mut tx, "evidence_sha256", &papers.papers()).await?;
     let history = store::case::history(&mut tx, household).await?;
     let decision = declare(declaration, history, &actor(&tx), &template, today)?;
     let case = Case::begin(&decision.event, template);

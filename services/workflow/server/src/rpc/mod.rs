@@ -7,6 +7,7 @@ mod batch_get_current_cases;
 mod batch_get_leads;
 mod declare_case;
 mod freeze_warning_list;
+mod get_evidence;
 mod get_warning_list;
 mod list_case_events;
 mod list_cases;
@@ -14,6 +15,7 @@ mod list_leads;
 mod list_moves;
 mod list_templates;
 mod load_template;
+mod submit_evidence;
 mod submit_lead;
 
 use std::{fmt::Display, str::FromStr};
@@ -22,19 +24,21 @@ use chassis::{
     auth::{self, Caller},
     decode::Fields,
     error::Error,
+    evidence::EvidenceStore,
     pg::{Database, Tx},
 };
 use proto::workflow::v1::{
     ActOnCaseRequest, ActOnCaseResponse, ActOnLeadRequest, ActOnLeadResponse, BatchGetCasesRequest,
     BatchGetCasesResponse, BatchGetCurrentCasesRequest, BatchGetCurrentCasesResponse,
     BatchGetLeadsRequest, BatchGetLeadsResponse, DeclareCaseRequest, DeclareCaseResponse,
-    FreezeWarningListRequest, FreezeWarningListResponse, GetWarningListRequest,
+    FreezeWarningListRequest, FreezeWarningListResponse, GetEvidenceRequest, GetWarningListRequest,
     GetWarningListResponse, ListCaseEventsRequest, ListCaseEventsResponse, ListCasesRequest,
     ListCasesResponse, ListLeadsRequest, ListLeadsResponse, ListMovesRequest, ListMovesResponse,
     ListTemplatesRequest, ListTemplatesResponse, LoadTemplateRequest, LoadTemplateResponse,
-    SubmitLeadRequest, SubmitLeadResponse, workflow_service_server::WorkflowService,
+    SubmitEvidenceRequest, SubmitEvidenceResponse, SubmitLeadRequest, SubmitLeadResponse,
+    workflow_service_server::WorkflowService,
 };
-use tonic::{Request, Response, Status};
+use tonic::{Request, Response, Status, Streaming};
 use workflow_core::Actor;
 
 use crate::{access, facts::Neighbours};
@@ -44,15 +48,17 @@ use crate::{access, facts::Neighbours};
 pub struct Service {
     database: Database,
     neighbours: Neighbours,
+    evidence: EvidenceStore,
 }
 
 impl Service {
-    /// Serves cases and leads from `database`, on facts from `neighbours`.
+    /// Serves cases and leads from `database`, on facts from `neighbours`, with papers in `evidence`.
     #[must_use]
-    pub const fn new(database: Database, neighbours: Neighbours) -> Self {
+    pub const fn new(database: Database, neighbours: Neighbours, evidence: EvidenceStore) -> Self {
         Self {
             database,
             neighbours,
+            evidence,
         }
     }
 }
@@ -87,9 +93,11 @@ fn admit<T>(rpc: &str, request: Request<T>) -> Result<(Caller, T), Error> {
 }
 
 macro_rules! dispatch {
-    ($($rpc:ident($name:literal): $request:ident -> $response:ident);+ $(;)?) => {
+    ($($rpc:ident($name:literal): $request:ty => $response:ty);+ $(;)?) => {
         #[tonic::async_trait]
         impl WorkflowService for Service {
+            type GetEvidenceStream = get_evidence::Content;
+
             $(async fn $rpc(&self, request: Request<$request>) -> Result<Response<$response>, Status> {
                 let (caller, request) = admit($name, request)?;
                 Ok(Response::new($rpc::handle(self, &caller, request).await?))
@@ -99,21 +107,23 @@ macro_rules! dispatch {
 }
 
 dispatch! {
-    submit_lead("SubmitLead"): SubmitLeadRequest -> SubmitLeadResponse;
-    act_on_lead("ActOnLead"): ActOnLeadRequest -> ActOnLeadResponse;
-    list_leads("ListLeads"): ListLeadsRequest -> ListLeadsResponse;
-    batch_get_leads("BatchGetLeads"): BatchGetLeadsRequest -> BatchGetLeadsResponse;
-    declare_case("DeclareCase"): DeclareCaseRequest -> DeclareCaseResponse;
-    act_on_case("ActOnCase"): ActOnCaseRequest -> ActOnCaseResponse;
-    list_cases("ListCases"): ListCasesRequest -> ListCasesResponse;
-    batch_get_cases("BatchGetCases"): BatchGetCasesRequest -> BatchGetCasesResponse;
+    submit_lead("SubmitLead"): SubmitLeadRequest => SubmitLeadResponse;
+    act_on_lead("ActOnLead"): ActOnLeadRequest => ActOnLeadResponse;
+    list_leads("ListLeads"): ListLeadsRequest => ListLeadsResponse;
+    batch_get_leads("BatchGetLeads"): BatchGetLeadsRequest => BatchGetLeadsResponse;
+    declare_case("DeclareCase"): DeclareCaseRequest => DeclareCaseResponse;
+    act_on_case("ActOnCase"): ActOnCaseRequest => ActOnCaseResponse;
+    list_cases("ListCases"): ListCasesRequest => ListCasesResponse;
+    batch_get_cases("BatchGetCases"): BatchGetCasesRequest => BatchGetCasesResponse;
     batch_get_current_cases("BatchGetCurrentCases"):
-        BatchGetCurrentCasesRequest -> BatchGetCurrentCasesResponse;
-    list_case_events("ListCaseEvents"): ListCaseEventsRequest -> ListCaseEventsResponse;
-    list_moves("ListMoves"): ListMovesRequest -> ListMovesResponse;
+        BatchGetCurrentCasesRequest => BatchGetCurrentCasesResponse;
+    list_case_events("ListCaseEvents"): ListCaseEventsRequest => ListCaseEventsResponse;
+    list_moves("ListMoves"): ListMovesRequest => ListMovesResponse;
     freeze_warning_list("FreezeWarningList"):
-        FreezeWarningListRequest -> FreezeWarningListResponse;
-    get_warning_list("GetWarningList"): GetWarningListRequest -> GetWarningListResponse;
-    load_template("LoadTemplate"): LoadTemplateRequest -> LoadTemplateResponse;
-    list_templates("ListTemplates"): ListTemplatesRequest -> ListTemplatesResponse;
+        FreezeWarningListRequest => FreezeWarningListResponse;
+    get_warning_list("GetWarningList"): GetWarningListRequest => GetWarningListResponse;
+    submit_evidence("SubmitEvidence"): Streaming<SubmitEvidenceRequest> => SubmitEvidenceResponse;
+    get_evidence("GetEvidence"): GetEvidenceRequest => get_evidence::Content;
+    load_template("LoadTemplate"): LoadTemplateRequest => LoadTemplateResponse;
+    list_templates("ListTemplates"): ListTemplatesRequest => ListTemplatesResponse;
 }

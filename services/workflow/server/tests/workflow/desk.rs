@@ -8,6 +8,7 @@ use chassis::{
     client,
     clock::{Clock, ClockShift},
     error::Error,
+    evidence::EvidenceStore,
     feed::{self, Filter, Stored},
     pg::Database,
     subscription::Consumer,
@@ -20,7 +21,10 @@ use prost::Message;
 use proto::{
     feed::v1::Item,
     r#type::v1 as types,
-    workflow::v1::{command::Command, workflow_service_server::WorkflowService, *},
+    workflow::v1::{
+        command::Command, submit_evidence_request::Part, workflow_service_server::WorkflowService,
+        *,
+    },
 };
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
@@ -30,7 +34,9 @@ use workflow_core::{ComparisonFacts, Facts, HouseholdFacts, MeasureFacts};
 pub const COUNTY: &str = "999999000000";
 pub const TOWNSHIP: &str = "999999001000";
 pub const VILLAGE: &str = "999999001001";
-pub const SHA256: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+/// A paper that every test has, and its hash.
+pub const PAPER: &[u8] = b"%PDF-1.4\n% a paper of the tests\n";
+pub const SHA256: &str = "63d792f085121fa6b2968117b8bd618e72299e2579e8f50a45212732827f1d9f";
 
 pub struct Desk {
     pub test: TestDatabase,
@@ -41,6 +47,8 @@ pub struct Desk {
     /// Whether the households of this test are well again.
     pub has_recovered: Cell<bool>,
     pub places: [Uuid; 2],
+    pub store: EvidenceStore,
+    pub papers: tempfile::TempDir,
 }
 
 /// An issuer of tokens that only this run of the tests knows.
@@ -72,15 +80,41 @@ impl Desk {
             measures: nobody,
             identity: ServiceIdentity::new(&config.service_token_file, authenticator),
         };
-        Self {
-            service: Service::new(database.clone(), neighbours),
+        let papers = tempfile::tempdir().expect("a folder");
+        let store = EvidenceStore::folder(papers.path()).expect("a store");
+        let desk = Self {
+            service: Service::new(database.clone(), neighbours, store.clone()),
+            papers,
+            store,
             test,
             database,
             clock,
             shift,
             has_recovered: Cell::new(false),
             places: [new_id(), new_id()],
-        }
+        };
+        let stored = desk.submit_paper(cadre(), VILLAGE, PAPER).await;
+        assert_eq!(stored.expect("stored").sha256, SHA256);
+        desk
+    }
+
+    /// Stores a paper, in pieces.
+    pub async fn submit_paper(
+        &self,
+        caller: &Caller,
+        division: &str,
+        content: &[u8],
+    ) -> Result<Evidence, Error> {
+        let header = EvidenceHeader {
+            division_code: division.to_owned(),
+            ..EvidenceHeader::default()
+        };
+        let parts = std::iter::once(Part::Header(header))
+            .chain(content.chunks(7).map(|piece| Part::Chunk(piece.to_vec())));
+        let messages = parts.map(|part| Ok(SubmitEvidenceRequest { part: Some(part) }));
+        let messages = futures::stream::iter(messages.collect::<Vec<_>>());
+        let stored = self.service.submit_evidence_from(caller, messages).await?;
+        Ok(stored.report.expect("a report"))
     }
 
     pub async fn close(self) {

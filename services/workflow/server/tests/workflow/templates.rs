@@ -188,7 +188,7 @@ async fn a_version_is_loaded_once_by_an_administrator_and_is_on_the_record() {
         .into_iter()
         .map(|item| item.kind)
         .collect();
-    assert_eq!(kinds, ["template.loaded"]);
+    assert_eq!(kinds, ["evidence.stored", "template.loaded"]);
 
     let request = load(longer_notices(4), true);
     let refused = desk.service.load_template(by(officer(), request)).await;
