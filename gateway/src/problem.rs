@@ -153,6 +153,12 @@ pub fn graphql(locale: Locale, request: &RequestId, error: &Error) -> GraphqlErr
     }
     let message = messages::sentence(locale, code, "", "");
     let shown = self::error(message, code, request, is_retryable(error));
+    if let Error::VersionConflict { current, since } = error {
+        return shown.extend_with(|_, extensions| {
+            extensions.set("currentVersion", *current);
+            extensions.set("since", since.clone());
+        });
+    }
     let Error::Invalid(violations) = error else {
         return shown;
     };

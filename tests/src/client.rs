@@ -113,7 +113,7 @@ impl Client {
         let type_name = format!("{}{}Input", name[..1].to_uppercase(), &name[1..]);
         let document = format!(
             "mutation($input: {type_name}!) {{ {name}(input: $input) {{ {selection} \
-             refusal {{ unmet {{ rule code needed found possibleFrom message }} }} \
+             refusal {{ unmet {{ rule code needed found possibleFrom about message }} }} \
              violations {{ field code expected message }} }} }}"
         );
         let data = self.ask(&document, json!({ "input": input })).await;

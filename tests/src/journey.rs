@@ -159,18 +159,31 @@ impl<'a> Journey<'a> {
         assert_eq!(self.state().await, "WARNING_LISTED");
     }
 
-    /// Input of an appraisal with so many villager representatives.
+    /// Input of a meeting with so many villager representatives, all for the case.
     #[must_use]
-    pub fn meeting(&self, representatives: i32) -> Value {
+    pub fn meeting(&self, representatives: usize) -> Value {
+        let ballot = json!({
+            "caseId": self.case, "votesFor": representatives, "votesAgainst": 0,
+            "votesAbstained": 0,
+        });
         json!({
-            "heldOn": self.today(),
-            "attendance": {
-                "villagerRepresentatives": representatives, "townshipLiaisons": 1,
-                "villageCadres": 2, "committeeMembers": 3, "residentTeam": 1,
-            },
-            "votesFor": representatives, "votesAgainst": 0, "votesAbstained": 0,
-            "conflictsDeclared": true, "evidenceSha256": [EVIDENCE],
+            "divisionCode": self.family.village, "heldOn": self.today(),
+            "attendees": attendees(representatives), "conflictsDeclared": true,
+            "ballots": [ballot], "evidenceSha256": [EVIDENCE],
         })
+    }
+
+    /// Holds a meeting; returns the new state of the case.
+    ///
+    /// # Panics
+    /// It is refused.
+    pub async fn hold(&self, meeting: Value) -> String {
+        let payload = self
+            .secretary
+            .accepted("holdMeeting", meeting, "cases { state }")
+            .await;
+        let state = payload["cases"][0]["state"].as_str();
+        state.expect("a state").to_owned()
     }
 
     /// T5 with the category that follows from the facts.
@@ -178,12 +191,9 @@ impl<'a> Journey<'a> {
     /// # Panics
     /// It is refused.
     pub async fn appraise(&self) {
-        let mut input = self.meeting(15);
-        input["category"] = json!(self.category().await);
-        assert_eq!(
-            self.act(&self.secretary, "appraiseCase", input).await,
-            "APPRAISED"
-        );
+        let mut meeting = self.meeting(15);
+        meeting["ballots"][0]["category"] = json!(self.category().await);
+        assert_eq!(self.hold(meeting).await, "APPRAISED");
     }
 
     /// Category that the registry's assessment leads to.
@@ -440,8 +450,7 @@ impl<'a> Journey<'a> {
         self.act(&self.responsible, "proposeElimination", proposal)
             .await;
         self.act(&self.cadre, "verifyCase", self.visit()).await;
-        self.act(&self.secretary, "appraiseCase", self.meeting(15))
-            .await;
+        self.hold(self.meeting(15)).await;
         self.notice().await;
         let document = json!({ "documentNumber": "青政发〔2026〕7号", "evidenceSha256": EVIDENCE });
         assert_eq!(
@@ -475,6 +484,22 @@ impl<'a> Journey<'a> {
         let query = format!("query($id: ID!) {{ case(id: $id) {{ {selection} }} }}");
         self.cadre.ask(&query, json!({ "id": self.case })).await["case"].clone()
     }
+}
+
+/// A sign-in sheet: so many villager representatives, and one or two of everybody else (S27).
+#[must_use]
+pub fn attendees(representatives: usize) -> Vec<Value> {
+    let others = [
+        &["TOWNSHIP_LIAISON"][..],
+        &["VILLAGE_CADRE", "COMMITTEE_MEMBER"],
+        &["COMMITTEE_MEMBER"],
+        &["RESIDENT_TEAM"],
+    ];
+    let sheet = std::iter::repeat_n(&["VILLAGER_REPRESENTATIVE"][..], representatives);
+    let sheet = sheet.chain(others).enumerate();
+    sheet
+        .map(|(at, capacities)| json!({ "name": format!("代表{at}"), "capacities": capacities }))
+        .collect()
 }
 
 /// An item's file: its header and rows.

@@ -29,7 +29,7 @@ const fn query(name: &'static str, rpc: &'static str, shape: Shape) -> Query {
 }
 
 /// Fields of Query, beside `viewer`, `node` and `nodes`.
-pub const QUERIES: [Query; 21] = [
+pub const QUERIES: [Query; 22] = [
     query(
         "divisions",
         "households.ListDivisions",
@@ -98,6 +98,11 @@ pub const QUERIES: [Query; 21] = [
         "case",
         "workflow.BatchGetCases",
         Shape::ById { items: "cases" },
+    ),
+    query(
+        "meetings",
+        "workflow.ListMeetings",
+        Shape::Page { items: "meetings" },
     ),
     query(
         "warningList",
@@ -172,7 +177,7 @@ const ACT: &str = "workflow.ActOnCase";
 const LEAD: &str = "workflow.ActOnLead";
 
 /// Fields of Mutation.
-pub const MUTATIONS: [Mutation; 56] = [
+pub const MUTATIONS: [Mutation; 60] = [
     mutation("putDivision", "households.PutDivision", "division"),
     mutation("putNoticePlace", "households.PutNoticePlace", "place"),
     mutation("putMonitoringLine", "households.PutMonitoringLine", "line"),
@@ -204,7 +209,7 @@ pub const MUTATIONS: [Mutation; 56] = [
     mutation("authoriseCase", ACT, "command.authorise"),
     mutation("verifyCase", ACT, "command.verify"),
     mutation("findCaseNotQualified", ACT, "command.find_not_qualified"),
-    mutation("appraiseCase", ACT, "command.appraise"),
+    mutation("holdMeeting", "workflow.HoldMeeting", "meeting"),
     mutation("postNotice", ACT, "command.post_notice"),
     mutation("removeNotice", ACT, "command.remove_notice"),
     mutation("closeNotice", ACT, "command.close_notice"),
@@ -224,6 +229,14 @@ pub const MUTATIONS: [Mutation; 56] = [
     mutation("flagEmergency", ACT, "command.flag_emergency"),
     mutation("closeCaseNaturally", ACT, "command.close_natural"),
     mutation("withdrawCase", ACT, "command.withdraw"),
+    mutation(
+        "returnCaseForCorrection",
+        ACT,
+        "command.return_for_correction",
+    ),
+    mutation("appealCase", ACT, "command.appeal"),
+    mutation("decideAppeal", ACT, "command.decide_appeal"),
+    mutation("grantOverride", ACT, "command.grant_override"),
     mutation("freezeWarningList", "workflow.FreezeWarningList", ""),
     mutation("loadTemplate", "workflow.LoadTemplate", ""),
     file("submitAlertBatch", "comparison.SubmitAlertBatch"),
@@ -253,7 +266,7 @@ pub const UNSEEN: [(&str, &str); 3] = [
 ];
 
 /// Fields of messages that no caller sets: they follow from what happens.
-pub const UNSET: [(&str, &[&str]); 6] = [
+pub const UNSET: [(&str, &[&str]); 7] = [
     (
         "Household",
         &[
@@ -270,4 +283,5 @@ pub const UNSET: [(&str, &[&str]); 6] = [
     ("Authorisation", &["id", "withdrawn_on"]),
     ("AlertRule", &["version"]),
     ("Monitoring", &["recorded_by", "recorded_at"]),
+    ("Meeting", &["id", "recorded_by", "record_time"]),
 ];

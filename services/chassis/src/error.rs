@@ -32,6 +32,8 @@ pub enum Error {
     VersionConflict {
         /// The version that is there now.
         current: i64,
+        /// What happened since the version that was sent, oldest first; empty where it is not told.
+        since: Vec<String>,
     },
     /// The caller's role may not do this at all.
     #[error("the role may not do this")]
@@ -170,6 +172,12 @@ impl Error {
                 current: metadata("current")
                     .and_then(|v| v.parse().ok())
                     .unwrap_or(0),
+                since: metadata("since")
+                    .iter()
+                    .flat_map(|v| v.split(','))
+                    .filter(|v| !v.is_empty())
+                    .map(str::to_owned)
+                    .collect(),
             },
             "PERMISSION_DENIED" => Self::PermissionDenied,
             "UNAUTHENTICATED" => Self::Unauthenticated,
@@ -259,6 +267,7 @@ fn refusal_from(refusal: proto::r#type::v1::Refusal) -> Refusal {
             needed: r.needed,
             found: r.found,
             possible_from: r.possible_from.parse().ok(),
+            about: r.about,
         })
         .collect();
     Refusal { unmet }
@@ -304,6 +313,7 @@ pub fn requirement_to_proto(r: &Requirement) -> proto::r#type::v1::Requirement {
             .possible_from
             .map(|day| day.to_string())
             .unwrap_or_default(),
+        about: r.about.clone(),
     }
 }
 
@@ -315,8 +325,9 @@ impl From<Error> for Status {
             Error::NotFound { what } | Error::Unavailable { what } => {
                 metadata.insert("what".to_owned(), (*what).to_owned());
             }
-            Error::VersionConflict { current } => {
+            Error::VersionConflict { current, since } => {
                 metadata.insert("current".to_owned(), current.to_string());
+                metadata.insert("since".to_owned(), since.join(","));
             }
             Error::TooLarge { limit } => {
                 metadata.insert("limit".to_owned(), limit.clone());
@@ -415,7 +426,10 @@ mod tests {
                 "a number: with its digit",
             ),
             Error::Refused(refusal),
-            Error::VersionConflict { current: 7 },
+            Error::VersionConflict {
+                current: 7,
+                since: vec!["VERIFIED".to_owned()],
+            },
             Error::TooLarge {
                 limit: "50 MB".to_owned(),
             },

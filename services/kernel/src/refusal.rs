@@ -23,6 +23,8 @@ pub struct Requirement {
     pub found: String,
     /// First date on which it can be met, when time alone decides.
     pub possible_from: Option<NaiveDate>,
+    /// Part of the request that it is about, e.g. `ballots[2]`, when one decides several things.
+    pub about: String,
 }
 
 impl Requirement {
@@ -40,6 +42,7 @@ impl Requirement {
             needed: needed.to_string(),
             found: found.to_string(),
             possible_from: None,
+            about: String::new(),
         }
     }
 
@@ -47,6 +50,13 @@ impl Requirement {
     #[must_use]
     pub fn possible_from(mut self, date: NaiveDate) -> Self {
         self.possible_from = Some(date);
+        self
+    }
+
+    /// The same, about one of several things that a request decides.
+    #[must_use]
+    pub fn about(mut self, part: impl fmt::Display) -> Self {
+        self.about = part.to_string();
         self
     }
 }

@@ -41,11 +41,9 @@ async fn scenario_02_another_category_is_not_enrolled() {
     journey.verify().await;
     journey.list().await;
     let mut meeting = journey.meeting(15);
-    meeting["category"] = "UNSTABLE_ESCAPED".into();
+    meeting["ballots"][0]["category"] = "UNSTABLE_ESCAPED".into();
     // The meeting may propose it; the facts decide before enrolment (S03).
-    journey
-        .act(&journey.secretary, "appraiseCase", meeting)
-        .await;
+    journey.hold(meeting).await;
     journey.notice().await;
     journey.review().await;
     journey.compare().await;

@@ -15,11 +15,10 @@ async fn scenario_06_fourteen_representatives_are_refused_and_fifteen_pass() {
     journey.list().await;
 
     let mut meeting = journey.meeting(14);
-    meeting["category"] = json!("SUDDEN_HARDSHIP");
-    meeting["caseId"] = json!(journey.case);
+    meeting["ballots"][0]["category"] = json!("SUDDEN_HARDSHIP");
     let payload = journey
         .secretary
-        .mutate("appraiseCase", meeting.clone(), "")
+        .mutate("holdMeeting", meeting.clone(), "")
         .await;
     let unmet = payload["refusal"]["unmet"].as_array().expect("a refusal");
     assert_eq!(unmet.len(), 1, "{unmet:?}");
@@ -27,13 +26,14 @@ async fn scenario_06_fourteen_representatives_are_refused_and_fifteen_pass() {
         (&unmet[0]["rule"], &unmet[0]["needed"], &unmet[0]["found"]),
         (&json!("S27"), &json!("15"), &json!("14"))
     );
+    assert_eq!(unmet[0]["about"], "ballots[0]");
     let chinese = unmet[0]["message"].as_str().expect("a sentence");
     assert!(chinese.contains("15") && !chinese.is_ascii(), "{chinese}");
 
     let english = sandbox
         .client(Role::FirstSecretary, county::VILLAGE)
         .in_english();
-    let payload = english.mutate("appraiseCase", meeting, "").await;
+    let payload = english.mutate("holdMeeting", meeting, "").await;
     let sentence = payload["refusal"]["unmet"][0]["message"]
         .as_str()
         .expect("a sentence")

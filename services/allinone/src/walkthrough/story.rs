@@ -287,26 +287,48 @@ impl Story {
             .await
     }
 
-    fn meeting(&self, representatives: i32) -> Value {
+    fn meeting(&self, representatives: usize) -> Value {
+        let others = [
+            &["TOWNSHIP_LIAISON"][..],
+            &["VILLAGE_CADRE", "COMMITTEE_MEMBER"],
+            &["RESIDENT_TEAM"],
+        ];
+        let sheet = std::iter::repeat_n(&["VILLAGER_REPRESENTATIVE"][..], representatives);
+        let sheet = sheet.chain(others).enumerate();
+        let attendees = sheet.map(
+            |(at, capacities)| json!({ "name": format!("代表{at}"), "capacities": capacities }),
+        );
         json!({
-            "heldOn": self.day(),
-            "attendance": {
-                "villagerRepresentatives": representatives, "townshipLiaisons": 1,
-                "villageCadres": 2, "committeeMembers": 3, "residentTeam": 1,
-            },
-            "votesFor": representatives, "votesAgainst": 0, "votesAbstained": 0,
-            "conflictsDeclared": true, "category": "SUDDEN_HARDSHIP", "evidenceSha256": [PAPER],
+            "divisionCode": VILLAGE, "heldOn": self.day(),
+            "attendees": attendees.collect::<Vec<_>>(), "conflictsDeclared": true,
+            "ballots": [{
+                "caseId": self.case, "votesFor": representatives, "votesAgainst": 0,
+                "votesAbstained": 0, "category": "SUDDEN_HARDSHIP",
+            }],
+            "evidenceSha256": [PAPER],
         })
     }
 
     async fn appraise(&mut self) -> anyhow::Result<()> {
         self.tell
             .chapter("民主评议: fourteen are too few, fifteen appraise (T5, S27)");
-        self.refused(&self.secretary, "appraiseCase", self.meeting(14), "S27")
+        let fourteen = self.meeting(14);
+        self.tell
+            .refused(&self.secretary, "holdMeeting", fourteen, "S27")
             .await?;
-        self.act(&self.secretary, "appraiseCase", self.meeting(15))
-            .await
-            .map(|_| ())
+        self.hold(15).await
+    }
+
+    /// A meeting with enough representatives, who are all for it.
+    async fn hold(&self, representatives: usize) -> anyhow::Result<()> {
+        let meeting = self.meeting(representatives);
+        let payload = self
+            .tell
+            .accepted(&self.secretary, "holdMeeting", meeting, "cases { state }")
+            .await?;
+        let state = payload["cases"][0]["state"].as_str();
+        let state = state.context("the case has no state")?;
+        self.tell.held(&self.secretary, &self.case, state).await
     }
 
     async fn required_places(&self) -> anyhow::Result<Vec<String>> {
@@ -521,8 +543,7 @@ impl Story {
         self.tell
             .chapter("入户核查, 民主评议, 公示公开 once more (T15, S40)");
         self.act(&self.cadre, "verifyCase", self.visit()).await?;
-        self.act(&self.secretary, "appraiseCase", self.meeting(16))
-            .await?;
+        self.hold(16).await?;
         for place in self.required_places().await? {
             self.post(&place).await?;
         }

@@ -79,12 +79,16 @@ impl Plan {
         self.risks = news.risks;
         self.enrolled_on = self.enrolled_on.or(news.enrolled_on);
         self.has_labour = news.has_labour.or(self.has_labour);
-        if news.stage <= self.stage {
+        if news.stage == self.stage {
             return None;
         }
         self.stage = news.stage;
         match news.stage {
-            Stage::Preparing => None,
+            // A case that had ended goes on after an appeal (WF-9).
+            Stage::Preparing => {
+                self.ended_on = None;
+                None
+            }
             Stage::Monitored => {
                 self.enrolled_on = self.enrolled_on.or(Some(news.day));
                 Some(Milestone::Enrolled)
@@ -94,5 +98,30 @@ impl Plan {
                 Some(Milestone::Ended)
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::properties::{day, plan};
+
+    #[test]
+    fn wf9_a_plan_goes_on_with_a_case_that_was_opened_again() {
+        let news = |stage| CaseNews {
+            stage,
+            risks: Vec::new(),
+            enrolled_on: None,
+            has_labour: None,
+            day: day("2026-07-01"),
+        };
+        let mut plan = plan("2026-06-15");
+        (plan.stage, plan.enrolled_on) = (Stage::Preparing, None);
+        assert_eq!(plan.follow(news(Stage::Ended)), Some(Milestone::Ended));
+        assert_eq!(plan.follow(news(Stage::Preparing)), None);
+        assert_eq!((plan.stage, plan.ended_on), (Stage::Preparing, None));
+        let enrolled = plan.follow(news(Stage::Monitored));
+        assert_eq!(enrolled, Some(Milestone::Enrolled));
+        assert_eq!(plan.enrolled_on, Some(day("2026-07-01")));
     }
 }

@@ -33,7 +33,9 @@ pub const fn stage(state: CaseState) -> Option<Stage> {
         | CaseState::NoticeClosed
         | CaseState::TownshipReviewed
         | CaseState::Compared
-        | CaseState::Approved => Some(Stage::Preparing),
+        | CaseState::Approved
+        | CaseState::Returned
+        | CaseState::Appealed => Some(Stage::Preparing),
         CaseState::Enrolled
         | CaseState::UnderAssistance
         | CaseState::SustainedTracking

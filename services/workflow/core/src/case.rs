@@ -6,8 +6,9 @@ use chrono::{Datelike, Days, Months, NaiveDate};
 use kernel::{CaseId, Category, Code, EliminationKind, NoticeKind, NoticePlaceId, RiskType};
 
 use crate::{
-    command::Command,
+    command::{Command, Part, Verdict},
     due::Alarm,
+    guard::overridable,
     state::CaseState,
     template::{Hold, Template},
 };
@@ -55,6 +56,8 @@ pub enum Noted {
     RequiredPlaces(Vec<NoticePlaceId>),
     /// Of an enrolment: the planned day (S36).
     PlannedElimination(NaiveDate),
+    /// Requirements that were unmet and let pass by a second person.
+    LetPass(Vec<&'static str>),
 }
 
 impl Event {
@@ -68,6 +71,11 @@ impl Event {
             What::Decided(Command::RemoveNotice { .. }) => "NOTICE_REMOVED",
             What::Decided(Command::SubmitVillageReport { .. }) => "VILLAGE_REPORTED",
             What::Decided(Command::FlagEmergency { .. }) => "EMERGENCY_FLAGGED",
+            What::Decided(Command::GrantOverride { .. }) => "OVERRIDE_GRANTED",
+            What::Decided(Command::DecideAppeal { verdict, .. }) => match verdict {
+                Verdict::Granted => "APPEAL_GRANTED",
+                Verdict::Rejected => "APPEAL_REJECTED",
+            },
             What::Decided(_) => self.to.as_str(),
         }
     }
@@ -116,6 +124,32 @@ impl Notice {
     }
 }
 
+/// How a case ended against its household.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ended {
+    /// Where it stood.
+    pub from: CaseState,
+    /// What it ended as.
+    pub to: CaseState,
+    /// When.
+    pub on: NaiveDate,
+    /// Account that decided so.
+    pub by: String,
+}
+
+/// Something that a second person let pass.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Override {
+    /// Code of the requirement.
+    pub requirement: &'static str,
+    /// Account that granted it.
+    pub by: String,
+    /// When.
+    pub on: NaiveDate,
+    /// Whether the move that needed it was made.
+    pub used: bool,
+}
+
 /// A case as its events have made it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Case {
@@ -157,6 +191,14 @@ pub struct Case {
     pub relapse_of: Option<CaseId>,
     /// The last alarm, and the limit that it was about.
     pub alarmed: Option<(NaiveDate, Alarm)>,
+    /// Parts of the papers that were sent back and are not put right yet (T8r).
+    pub corrections: Vec<Part>,
+    /// How it ended against the household; stays while an appeal runs.
+    pub ended: Option<Ended>,
+    /// Whether the household has appealed. It can do so once.
+    pub has_appealed: bool,
+    /// What a second person let pass.
+    pub overrides: Vec<Override>,
     /// Code of the reason for which it ended.
     pub closed_reason: Option<&'static str>,
     /// Number of events.
@@ -193,6 +235,10 @@ impl Case {
                 _ => None,
             },
             alarmed: None,
+            corrections: Vec::new(),
+            ended: None,
+            has_appealed: false,
+            overrides: Vec::new(),
             closed_reason: None,
             version: 1,
         })
@@ -216,6 +262,20 @@ impl Case {
             What::Decided(command) => {
                 if event.to != self.state {
                     self.reached = event.on;
+                }
+                if let Noted::LetPass(passed) = &event.noted {
+                    let granted = self.overrides.iter_mut();
+                    for used in granted.filter(|own| passed.contains(&own.requirement)) {
+                        used.used = true;
+                    }
+                }
+                if event.to.is_against() && self.state != CaseState::Appealed {
+                    self.ended = Some(Ended {
+                        from: self.state,
+                        to: event.to,
+                        on: event.on,
+                        by: event.actor.clone(),
+                    });
                 }
                 self.take_over(command, event);
             }
@@ -261,7 +321,29 @@ impl Case {
                 }
                 self.reached = *removed;
             }
-            Command::SubmitVillageReport { .. } => self.village_reported = true,
+            Command::SubmitVillageReport { .. } => {
+                self.village_reported = true;
+                self.corrections.clear();
+            }
+            Command::ReturnForCorrection(corrections) => {
+                self.village_reported = false;
+                self.corrections = corrections.iter().map(|c| c.part).collect();
+            }
+            Command::Appeal { .. } => self.has_appealed = true,
+            Command::DecideAppeal { verdict, .. } => {
+                if *verdict == Verdict::Granted {
+                    (self.ended, self.closed_reason) = (None, None);
+                }
+            }
+            Command::GrantOverride { requirement, .. } => {
+                let granted = overridable(requirement).map(|requirement| Override {
+                    requirement,
+                    by: event.actor.clone(),
+                    on: event.on,
+                    used: false,
+                });
+                self.overrides.extend(granted);
+            }
             Command::ReviewByTownship { .. } => self.township_reviewer = Some(event.actor.clone()),
             Command::Disqualify { ground, .. } => self.closed_reason = Some(ground.as_str()),
             Command::Enrol { .. } => {
@@ -335,6 +417,21 @@ impl Case {
     pub fn notice_closable(&self) -> Option<NaiveDate> {
         let started = self.notice.as_ref()?.clock_started?;
         started.checked_add_days(Days::new(self.template.parameters.notice_days.into()))
+    }
+
+    /// Last day on which the household may appeal; `None` unless the case ended against it.
+    #[must_use]
+    pub fn appeal_until(&self) -> Option<NaiveDate> {
+        let days = self.template.parameters.appeal_days;
+        let ended = self.ended.as_ref()?;
+        ended.on.checked_add_days(Days::new(days.into()))
+    }
+
+    /// What a second person has let pass and nobody has made use of yet.
+    #[must_use]
+    pub fn granted(&self, requirement: &str) -> Option<&Override> {
+        let mut unused = self.overrides.iter().filter(|own| !own.used);
+        unused.find(|own| own.requirement == requirement)
     }
 
     /// First day on which elimination by assistance may be proposed (S44).

@@ -53,6 +53,51 @@ kernel::codes! {
     }
 }
 
+kernel::codes! {
+    /// Part of the papers that the township may send back (T8r).
+    Part {
+        /// 申请
+        Application = "APPLICATION",
+        /// 承诺授权书
+        Authorisation = "AUTHORISATION",
+        /// 入户核实表
+        VisitForm = "VISIT_FORM",
+        /// 会议记录
+        Minutes = "MINUTES",
+        /// 公示照片
+        NoticePhotos = "NOTICE_PHOTOS",
+        /// 村级报告
+        VillageReport = "VILLAGE_REPORT",
+        /// 家庭成员
+        Members = "MEMBERS",
+        /// 收支
+        Income = "INCOME",
+        /// 两不愁三保障和饮水
+        Guarantees = "GUARANTEES",
+        /// 风险类型
+        Risks = "RISKS",
+    }
+}
+
+kernel::codes! {
+    /// How an appeal ends.
+    Verdict {
+        /// The case goes on where it ended.
+        Granted = "GRANTED",
+        /// It stays ended.
+        Rejected = "REJECTED",
+    }
+}
+
+/// Something that has to be put right (T8r).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Correction {
+    /// Of what.
+    pub part: Part,
+    /// What is wrong with it.
+    pub remark: String,
+}
+
 /// Who acts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Actor {
@@ -85,7 +130,7 @@ pub enum Command {
     },
     /// T4.
     ListForWarning,
-    /// T5, T5x, and T15's appraisal.
+    /// T5, T5x, and T15's appraisal: what a [`crate::Meeting`] decided of the case.
     Appraise(Appraisal),
     /// T6 at one place.
     PostNotice {
@@ -198,6 +243,33 @@ pub enum Command {
         /// Hash of the farmer's own statement.
         statement: String,
     },
+    /// T8r.
+    ReturnForCorrection(Vec<Correction>),
+    /// Against T3x, T5x and T9x (WF-9).
+    Appeal {
+        /// Why the decision is wrong.
+        reason: String,
+        /// Hash of the household's own statement.
+        statement: String,
+    },
+    /// The county's answer to an appeal (WF-9).
+    DecideAppeal {
+        /// How it ends.
+        verdict: Verdict,
+        /// Why.
+        reason: String,
+        /// Day on which the household was told.
+        household_informed: Option<NaiveDate>,
+        /// Hash of the letter.
+        evidence: String,
+    },
+    /// A second person lets something pass (`decisions` 11).
+    GrantOverride {
+        /// Code of the requirement.
+        requirement: String,
+        /// Why.
+        reason: String,
+    },
 }
 
 impl Command {
@@ -211,12 +283,19 @@ impl Command {
             | (Self::CloseNotice { evidence, .. }, Evidence::RemovalPhoto)
             | (Self::SubmitVillageReport { evidence }, Evidence::ReportScan)
             | (Self::ReviewByTownship { evidence, .. }, Evidence::Checklist)
-            | (Self::Disqualify { evidence, .. }, Evidence::DecisionLetter)
+            | (
+                Self::Disqualify { evidence, .. } | Self::DecideAppeal { evidence, .. },
+                Evidence::DecisionLetter,
+            )
             | (Self::File { evidence, .. }, Evidence::DocumentScan)
             | (Self::CloseNatural { evidence, .. }, Evidence::NaturalProof)
             | (
                 Self::Withdraw {
                     statement: evidence,
+                }
+                | Self::Appeal {
+                    statement: evidence,
+                    ..
                 },
                 Evidence::OwnStatement,
             ) => is_given(evidence),
@@ -242,10 +321,15 @@ impl Command {
             | Self::SubmitVillageReport { evidence }
             | Self::ReviewByTownship { evidence, .. }
             | Self::Disqualify { evidence, .. }
+            | Self::DecideAppeal { evidence, .. }
             | Self::File { evidence, .. }
             | Self::CloseNatural { evidence, .. }
             | Self::Withdraw {
                 statement: evidence,
+            }
+            | Self::Appeal {
+                statement: evidence,
+                ..
             } => vec![evidence],
             Self::FindNotQualified { .. }
             | Self::ListForWarning
@@ -259,7 +343,9 @@ impl Command {
             | Self::ProposeElimination { .. }
             | Self::ReturnToAssistance { .. }
             | Self::Eliminate { .. }
-            | Self::FlagEmergency { .. } => Vec::new(),
+            | Self::FlagEmergency { .. }
+            | Self::ReturnForCorrection(_)
+            | Self::GrantOverride { .. } => Vec::new(),
         };
         // One that is missing is the guards' business.
         let given = named.into_iter().map(|hash| hash.trim());
@@ -295,6 +381,10 @@ impl Command {
             Self::FlagEmergency { .. } => Move::FlagEmergency,
             Self::CloseNatural { .. } => Move::CloseNatural,
             Self::Withdraw { .. } => Move::Withdraw,
+            Self::ReturnForCorrection(_) => Move::ReturnForCorrection,
+            Self::Appeal { .. } => Move::Appeal,
+            Self::DecideAppeal { .. } => Move::DecideAppeal,
+            Self::GrantOverride { .. } => Move::GrantOverride,
         }
     }
 }

@@ -5,7 +5,7 @@ use kernel::{CaseId, Refusal, RuleId};
 
 use crate::{
     case::{Case, Event, Noted, What},
-    command::{Actor, Command, Declaration},
+    command::{Actor, Command, Declaration, Verdict},
     facts::Facts,
     guard::{self, Checks},
     state::{CaseState, Move},
@@ -76,10 +76,11 @@ pub fn decide(
     guard::standing(&mut checks, case, &command, facts, today);
     guard::given(&mut checks, case, &command, facts, today);
     guard::papers(&mut checks, case, &command);
+    let passed = checks.let_pass(case, &actor.account);
     let rules = checks.verdict()?;
     let event = Event {
         to: next_state(case, &command, facts),
-        noted: noted(&command, facts),
+        noted: noted(&command, facts, passed),
         what: What::Decided(command),
         on: today,
         actor: actor.account.clone(),
@@ -89,6 +90,12 @@ pub fn decide(
 
 /// Where an allowed command leads.
 pub(crate) fn next_state(case: &Case, command: &Command, facts: &Facts) -> CaseState {
+    if let (Command::DecideAppeal { verdict, .. }, Some(ended)) = (command, &case.ended) {
+        return match verdict {
+            Verdict::Granted => ended.from,
+            Verdict::Rejected => ended.to,
+        };
+    }
     let (to, otherwise) = command.step().outcomes(case.state);
     let is_otherwise = match command {
         Command::Appraise(meeting) => !meeting.carried(),
@@ -99,8 +106,9 @@ pub(crate) fn next_state(case: &Case, command: &Command, facts: &Facts) -> CaseS
 }
 
 /// What the case keeps of the facts.
-fn noted(command: &Command, facts: &Facts) -> Noted {
+fn noted(command: &Command, facts: &Facts, passed: Vec<&'static str>) -> Noted {
     match command {
+        _ if !passed.is_empty() => Noted::LetPass(passed),
         Command::PostNotice { .. } => {
             Noted::RequiredPlaces(facts.household.required_places.clone())
         }

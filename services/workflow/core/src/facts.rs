@@ -116,7 +116,7 @@ impl Needs {
 
     const fn of_guard(guard: Guard) -> Self {
         match guard {
-            Guard::VillageReported | Guard::NotFlagged => Self {
+            Guard::VillageReported | Guard::NotFlagged | Guard::Appealable => Self {
                 household: false,
                 comparison: false,
                 measures: false,

@@ -11,6 +11,10 @@ pub const GROUPING_DAYS: u64 = 90;
 pub const FEEDBACK_DAYS: u64 = 15;
 /// Working days from the order to the visit (T3).
 pub const VISIT_WORKING_DAYS: u32 = 5;
+/// The same, where a department has marked it red.
+pub const RED_VISIT_WORKING_DAYS: u32 = 2;
+/// Working days from a visit that found nothing to telling the farmer who had declared (S22).
+pub const REFUSAL_WORKING_DAYS: u32 = 5;
 /// A reason shorter than this says nothing.
 const REASON_CHARS_MIN: usize = 5;
 
@@ -206,6 +210,11 @@ impl Lead {
             .any(|source| source.channel == LeadChannel::SelfDeclaration)
     }
 
+    fn is_red(&self) -> bool {
+        let mut sources = self.sources.iter();
+        sources.any(|source| source.severity == Some(Severity::Red))
+    }
+
     fn received(&self) -> NaiveDate {
         self.sources
             .first()
@@ -252,7 +261,11 @@ pub fn decide_lead(
         LeadCommand::OrderVisit => {
             from(&mut checks, lead.state, &[LeadState::Received]);
             next.state = LeadState::VisitOrdered;
-            next.visit_due = Some(plus_working_days(today, VISIT_WORKING_DAYS));
+            let days = match lead.is_red() {
+                true => RED_VISIT_WORKING_DAYS,
+                false => VISIT_WORKING_DAYS,
+            };
+            next.visit_due = Some(plus_working_days(today, days));
         }
         LeadCommand::RecordVisit {
             visited,
@@ -272,6 +285,11 @@ pub fn decide_lead(
             next.state = LeadState::Visited;
             next.visited = Some(*visited);
             next.risk_found = *risk_found;
+            // Whoever declared is told the reason when nothing comes of it.
+            if lead.is_self_declared() {
+                let told_by = plus_working_days(*visited, REFUSAL_WORKING_DAYS);
+                next.feedback_due = lead.feedback_due.into_iter().chain([told_by]).min();
+            }
         }
         LeadCommand::Dismiss { reason } => {
             from(&mut checks, lead.state, &[LeadState::Received]);
@@ -281,6 +299,8 @@ pub fn decide_lead(
                 "S22",
                 "SELF_DECLARATION_IS_VISITED",
             );
+            // What a department marks red is looked at on the spot (S25).
+            checks.yes(!lead.is_red(), "S25", "RED_LEAD_IS_VISITED");
             reason_given(&mut checks, reason);
             next.state = LeadState::Dismissed;
         }

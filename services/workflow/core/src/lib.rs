@@ -14,6 +14,7 @@ mod due;
 mod facts;
 mod guard;
 pub mod lead;
+mod meeting;
 mod moves;
 mod state;
 mod template;
@@ -21,14 +22,16 @@ mod template;
 mod tests;
 
 pub use calendar::{is_working_day, plus_working_days};
-pub use case::{Case, Event, Noted, Notice, Posting, What};
+pub use case::{Case, Ended, Event, Noted, Notice, Override, Posting, What};
 pub use command::{
-    Actor, Appraisal, Command, Declaration, DisqualificationGround, NaturalEnd, NotQualified,
-    Proxy, ProxyRelation, Visit,
+    Actor, Appraisal, Command, Correction, Declaration, DisqualificationGround, NaturalEnd,
+    NotQualified, Part, Proxy, ProxyRelation, Verdict, Visit,
 };
 pub use decide::{Decision, History, decide, declare};
 pub use due::{Alarm, Notification, alarm, due, last_chance, next_alarm, notification};
 pub use facts::{ComparisonFacts, Facts, HouseholdFacts, MeasureFacts, Needs};
+pub use guard::overridable;
+pub use meeting::{Ballot, Capacity, Meeting};
 pub use moves::{NextMove, moves};
 pub use state::{CaseState, Move};
 pub use template::{

@@ -6,7 +6,9 @@ use uuid::Uuid;
 
 use crate::{
     case::Case,
-    command::{Actor, Appraisal, Command, DisqualificationGround, NaturalEnd, NotQualified, Visit},
+    command::{
+        Actor, Appraisal, Command, DisqualificationGround, NaturalEnd, NotQualified, Verdict, Visit,
+    },
     decide::next_state,
     facts::{Facts, Needs},
     guard::{self, Checks},
@@ -39,6 +41,7 @@ pub fn moves(case: &Case, facts: &Facts, actor: &Actor, today: NaiveDate) -> Vec
             let [mut person, mut standing, mut given] = [(); 3].map(|()| Checks::default());
             guard::person(&mut person, case, step, actor);
             guard::standing(&mut standing, case, &blank, facts, today);
+            standing.let_pass(case, &actor.account);
             guard::given(&mut given, case, &blank, facts, today);
             guard::papers(&mut given, case, &blank);
             let mut to_give = given.unmet();
@@ -169,6 +172,22 @@ fn blank(step: Move) -> Option<Command> {
         },
         Move::Withdraw => Command::Withdraw {
             statement: String::new(),
+        },
+        Move::ReturnForCorrection => Command::ReturnForCorrection(Vec::new()),
+        Move::Appeal => Command::Appeal {
+            reason,
+            statement: String::new(),
+        },
+        // Granted, so that it is shown where the case would go on.
+        Move::DecideAppeal => Command::DecideAppeal {
+            verdict: Verdict::Granted,
+            reason,
+            household_informed: None,
+            evidence,
+        },
+        Move::GrantOverride => Command::GrantOverride {
+            requirement: String::new(),
+            reason,
         },
     })
 }

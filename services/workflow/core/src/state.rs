@@ -51,11 +51,15 @@ kernel::codes! {
         ClosedNatural = "CLOSED_NATURAL",
         /// The farmer withdrew.
         Withdrawn = "WITHDRAWN",
+        /// The township sent papers back to the village.
+        Returned = "RETURNED",
+        /// The household does not agree with how its case ended.
+        Appealed = "APPEALED",
     }
 }
 
 impl CaseState {
-    /// Whether nothing more can happen to the case.
+    /// Whether the case is over. What ended against the household can be appealed.
     #[must_use]
     pub const fn is_final(self) -> bool {
         matches!(
@@ -66,6 +70,12 @@ impl CaseState {
                 | Self::ClosedNatural
                 | Self::Withdrawn
         )
+    }
+
+    /// Whether the case ended against the household, which may appeal (WF-9).
+    #[must_use]
+    pub const fn is_against(self) -> bool {
+        matches!(self, Self::NotQualified | Self::Disqualified)
     }
 
     /// Whether the case is on its way to the end of the risk (T14 to T17).
@@ -136,6 +146,14 @@ kernel::codes! {
         CloseNatural = "CLOSE_NATURAL",
         /// T20.
         Withdraw = "WITHDRAW",
+        /// T8r.
+        ReturnForCorrection = "RETURN_FOR_CORRECTION",
+        /// Against T3x, T5x and T9x.
+        Appeal = "APPEAL",
+        /// The county's answer to an appeal.
+        DecideAppeal = "DECIDE_APPEAL",
+        /// A second person lets something pass.
+        GrantOverride = "GRANT_OVERRIDE",
     }
 }
 
@@ -165,6 +183,9 @@ impl Move {
                 | Self::FlagEmergency
                 | Self::CloseNatural
                 | Self::Withdraw
+                | Self::ReturnForCorrection
+                | Self::Appeal
+                | Self::GrantOverride
         )
     }
 
@@ -189,7 +210,17 @@ impl Move {
             (Self::RemoveNotice, true) => S::ElimAppraised,
             (Self::CloseNotice, false) => S::NoticeClosed,
             (Self::CloseNotice, true) => S::ElimNoticeClosed,
-            (Self::SubmitVillageReport | Self::FlagEmergency, _) => from,
+            (Self::SubmitVillageReport, _) if matches!(from, S::Returned) => S::NoticeClosed,
+            // What an appeal leads to is where the case stood, which is the case's own history.
+            (
+                Self::SubmitVillageReport
+                | Self::FlagEmergency
+                | Self::DecideAppeal
+                | Self::GrantOverride,
+                _,
+            ) => from,
+            (Self::ReturnForCorrection, _) => S::Returned,
+            (Self::Appeal, _) => S::Appealed,
             (Self::ReviewByTownship, _) => S::TownshipReviewed,
             (Self::ConfirmComparison, _) => S::Compared,
             (Self::Disqualify, _) => S::Disqualified,
@@ -216,6 +247,7 @@ impl Move {
                 Self::ReturnToAssistance => "T15u",
                 Self::CloseNatural => "T19",
                 Self::Withdraw => "T20",
+                Self::GrantOverride => "ELI-2",
                 _ => "T15",
             };
         }
@@ -243,6 +275,9 @@ impl Move {
             Self::Eliminate => "T17",
             Self::CloseNatural => "T19",
             Self::Withdraw => "T20",
+            Self::ReturnForCorrection => "T8r",
+            Self::Appeal | Self::DecideAppeal => "WF-9",
+            Self::GrantOverride => "ELI-2",
         }
     }
 }

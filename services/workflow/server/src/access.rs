@@ -79,7 +79,7 @@ const PAPER_READERS: &[Role] = &[
     Role::DisciplineInspection,
 ];
 
-/// Those who keep the village's warning list (T4).
+/// Those who keep the village's warning list (T4) and hold its meetings (T5).
 const VILLAGE: &[Role] = &[Role::VillageCadre, Role::FirstSecretary];
 
 /// Those who set the platform up; what they load is checked, and they decide nothing by it.
@@ -115,6 +115,8 @@ pub const ACCESS: Access = &[
     ("ListMoves", READERS),
     ("FreezeWarningList", VILLAGE),
     ("GetWarningList", READERS),
+    ("HoldMeeting", VILLAGE),
+    ("ListMeetings", PAPER_READERS),
     ("SubmitEvidence", ACTORS),
     ("GetEvidence", PAPER_READERS),
     ("LoadTemplate", ADMINISTRATORS),

@@ -10,8 +10,12 @@ mod input;
 mod leads;
 #[path = "workflow/life.rs"]
 mod life;
+#[path = "workflow/meetings.rs"]
+mod meetings;
 #[path = "workflow/papers.rs"]
 mod papers;
+#[path = "workflow/remedies.rs"]
+mod remedies;
 #[path = "workflow/scope.rs"]
 mod scope;
 #[path = "workflow/templates.rs"]

@@ -108,6 +108,7 @@ pub async fn insert(tx: &mut Tx, rule: &AlertRule) -> Result<(), Error> {
     .map_err(|error| match constraint(&error) {
         Some("alert_rules_pkey") => Error::VersionConflict {
             current: rule.version.into(),
+            since: Vec::new(),
         },
         _ => error.into(),
     })?;

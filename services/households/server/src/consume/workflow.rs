@@ -83,7 +83,9 @@ fn read(event: &CaseEvent) -> anyhow::Result<Option<Standing>> {
         | CaseState::TownshipReviewed
         | CaseState::Compared
         | CaseState::Disqualified
-        | CaseState::Approved => return Ok(None),
+        | CaseState::Approved
+        | CaseState::Returned
+        | CaseState::Appealed => return Ok(None),
     };
     let household = event.household_id.parse().context("household_id")?;
     Ok(Some(Standing {

@@ -75,6 +75,7 @@ impl Edit {
         if household.version != version {
             return Err(Error::VersionConflict {
                 current: household.version,
+                since: Vec::new(),
             });
         }
         Ok(household)

@@ -140,7 +140,7 @@ async fn members_come_change_and_go_and_who_did_it_is_known() {
             .await,
     );
     assert!(
-        matches!(stale, Error::VersionConflict { current: 2 }),
+        matches!(stale, Error::VersionConflict { current: 2, .. }),
         "{stale:?}"
     );
     let changed = desk

@@ -6,6 +6,7 @@ mod assist;
 mod gate;
 mod identify;
 mod notice;
+mod remedy;
 
 use std::fmt::Display;
 
@@ -14,6 +15,7 @@ use kernel::{Code, EliminationKind, Refusal, Requirement, RiskType, Role, RuleId
 
 pub use identify::declarable;
 pub use notice::hangs_everywhere;
+pub use remedy::overridable;
 
 use crate::{
     case::Case,
@@ -174,8 +176,13 @@ pub fn person(checks: &mut Checks, case: &Case, step: Move, actor: &Actor) {
     let visited = case.visitors.contains(&actor.account);
     let reviewed = case.township_reviewer.as_ref() == Some(&actor.account);
     match step {
-        Move::ReviewByTownship | Move::File => {
+        Move::ReviewByTownship | Move::ReturnForCorrection | Move::File => {
             checks.yes(!visited, "ORG-3", "REVIEWER_DID_NOT_VISIT");
+        }
+        Move::DecideAppeal => {
+            let ended = case.ended.as_ref().is_some_and(|e| e.by == actor.account);
+            let is_another = !visited && !reviewed && !ended;
+            checks.yes(is_another, "ORG-3", "APPEAL_BEFORE_ANOTHER");
         }
         Move::ConfirmComparison | Move::Disqualify | Move::Approve | Move::Eliminate => {
             checks.yes(!visited && !reviewed, "ORG-3", "COUNTY_IS_A_THIRD_PERSON");
@@ -215,6 +222,7 @@ fn stands(
         Guard::StaysAboveLine => assist::stays_above(checks, case, household, today),
         Guard::HungLongEnough => notice::hung_long_enough(checks, case, household, today),
         Guard::VillageReported => checks.yes(case.village_reported, "S32", "VILLAGE_REPORT"),
+        Guard::Appealable => remedy::appealable(checks, case, today),
         Guard::Compared => gate::compared(checks, case, facts.comparison.as_ref(), today),
         Guard::Category => gate::category(checks, case, household),
         Guard::HelpArranged => gate::help_arranged(checks, case, &facts.measures, today),
@@ -320,6 +328,23 @@ pub fn given(checks: &mut Checks, case: &Case, command: &Command, facts: &Facts,
         Command::FlagEmergency { event_reference } => {
             checks.text(event_reference, "T12e", "EVENT_REFERENCE");
         }
+        Command::ReturnForCorrection(corrections) => remedy::returned(checks, corrections),
+        Command::Appeal { reason, .. } => {
+            checks.text(reason, "WF-9", "APPEAL_REASON");
+        }
+        Command::DecideAppeal {
+            reason,
+            household_informed,
+            ..
+        } => {
+            checks.text(reason, "WF-9", "APPEAL_ANSWER");
+            let informed = *household_informed;
+            checks.told("WF-9", "HOUSEHOLD_INFORMED", informed, case, today);
+        }
+        Command::GrantOverride {
+            requirement,
+            reason,
+        } => remedy::grantable(checks, case, requirement, reason),
         Command::Declare(_)
         | Command::ListForWarning
         | Command::ConfirmComparison

@@ -106,6 +106,7 @@ fn parameters(template: &Template, found: &mut Vec<Fault>) {
         ("hold", hold, hold_min, 24),
         ("stable_months", p.stable_months, 6, 24),
         ("emergency_papers_days", p.emergency_papers_days, 1, 90),
+        ("appeal_days", p.appeal_days, 15, 180),
     ];
     for (name, value, from, to) in bounds {
         let path = format!("parameters.{name}");
@@ -146,13 +147,17 @@ fn least(step: Move, eliminating: bool) -> (&'static [Guard], &'static [Evidence
         Move::Eliminate => (&[G::AfterValues], &[]),
         Move::CloseNatural => (&[], &[E::NaturalProof]),
         Move::Withdraw => (&[], &[E::OwnStatement]),
+        Move::ReturnForCorrection => (&[G::VillageReported], &[]),
+        Move::Appeal => (&[G::Appealable], &[E::OwnStatement]),
+        Move::DecideAppeal => (&[], &[E::DecisionLetter]),
         Move::Declare
         | Move::FindNotQualified
         | Move::ListForWarning
         | Move::RemoveNotice
         | Move::Approve
         | Move::ReturnToAssistance
-        | Move::FlagEmergency => (&[], &[]),
+        | Move::FlagEmergency
+        | Move::GrantOverride => (&[], &[]),
     }
 }
 
@@ -190,12 +195,16 @@ fn step(template: &Template, at: usize, step: &Step, found: &mut Vec<Fault>) {
             "TWICE",
             format!("one {} from {state}", step.step),
         );
+        let is_over = match step.step {
+            Move::Appeal => !state.is_against(),
+            _ => state.is_final(),
+        };
         need(
             found,
-            !state.is_final(),
+            !is_over,
             &path("from"),
             "AFTER_THE_END",
-            "a state that is not final",
+            "a state that is not final; for APPEAL one that is against the household",
         );
     }
     let eliminating = step
@@ -499,6 +508,21 @@ fn ways_out(template: &Template, reached: &BTreeSet<CaseState>, found: &mut Vec<
             format!("a way to {goal}"),
         );
     }
+    // Whoever is turned away may appeal (S35, WF-9), and gets an answer.
+    for state in reached.iter().filter(|state| state.is_against()) {
+        let there = template.step(Move::Appeal, Some(*state)).is_some();
+        let expected = format!("APPEAL from {state}");
+        need(found, there, "steps", "MISSING", expected);
+    }
+    let answered = template.step(Move::DecideAppeal, Some(CaseState::Appealed));
+    let is_answered = answered.is_some() || !reached.contains(&CaseState::Appealed);
+    need(
+        found,
+        is_answered,
+        "steps",
+        "MISSING",
+        "DECIDE_APPEAL from APPEALED",
+    );
     for state in reached.iter().filter(|state| !state.is_final()) {
         for way in [Move::Withdraw, Move::CloseNatural] {
             let there = template.step(way, Some(*state)).is_some();
@@ -526,6 +550,10 @@ fn goes_on(template: &Template, state: CaseState) -> bool {
     let mut seen = BTreeSet::from([state]);
     let mut waiting = vec![state];
     while let Some(at) = waiting.pop() {
+        // A granted appeal leads back to where the case stood.
+        if at == CaseState::Appealed {
+            return true;
+        }
         for step in template.steps_from(at) {
             let (to, otherwise) = step.step.outcomes(at);
             for to in [Some(to), otherwise].into_iter().flatten() {

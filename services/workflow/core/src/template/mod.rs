@@ -83,6 +83,8 @@ pub struct Parameters {
     pub stable_months: u32,
     /// Days for the papers when help came first (T12e); 1 to 90.
     pub emergency_papers_days: u32,
+    /// Days within which a household may appeal (WF-9); 15 to 180.
+    pub appeal_days: u32,
 }
 
 /// How the two quarters of S44 are counted (`decisions` 3).

@@ -33,6 +33,8 @@ kernel::codes! {
         Eliminable = "ELIMINABLE",
         /// The values after elimination are there, and safe (1_11_004, S39).
         AfterValues = "AFTER_VALUES",
+        /// The household may still appeal, for the first time (WF-9).
+        Appealable = "APPEALABLE",
         /// Help does not come first already (T12e).
         NotFlagged = "NOT_FLAGGED",
     }

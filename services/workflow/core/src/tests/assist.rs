@@ -159,7 +159,7 @@ fn s42_an_unstable_household_is_helped_on() {
 fn t15_a_vote_against_means_more_help() {
     let mut walk = Walk::to(CaseState::ElimVerified);
     let against = Appraisal {
-        votes_for: 1,
+        votes_for: 5,
         votes_against: 9,
         reason: "given".to_owned(),
         ..meeting(walk.today)

@@ -210,7 +210,7 @@ fn t5_names_everything_that_is_missing_at_once() {
 fn t5x_a_vote_against_ends_the_case_with_its_reason() {
     let mut walk = Walk::to(CaseState::WarningListed);
     let against = Appraisal {
-        votes_for: 2,
+        votes_for: 5,
         votes_against: 9,
         ..meeting(walk.today)
     };

@@ -10,7 +10,7 @@ fn source(channel: LeadChannel) -> Source {
         channel,
         reference: "A-1".to_owned(),
         department: None,
-        severity: Some(Severity::Red),
+        severity: Some(Severity::Yellow),
         received: day("2026-03-02"),
     }
 }
@@ -176,4 +176,35 @@ fn no_service_and_no_auditor_moves_a_lead() {
         let refusal = decide_lead(&alert(), &LeadCommand::OrderVisit, &actor(role), today);
         assert_eq!(refusal.expect_err("refused").unmet[0].rule, "ORG-2");
     }
+}
+
+#[test]
+fn s25_a_red_lead_is_visited_within_two_working_days_and_not_dismissed() {
+    let red = Source {
+        severity: Some(Severity::Red),
+        ..source(LeadChannel::DepartmentAlert)
+    };
+    let lead = Lead::receive(red, None);
+    let dismiss = LeadCommand::Dismiss {
+        reason: "looked fine".to_owned(),
+    };
+    assert_eq!(
+        act(&lead, dismiss),
+        Err(vec!["S25 RED_LEAD_IS_VISITED".to_owned()])
+    );
+    let ordered = act(&lead, LeadCommand::OrderVisit).expect("ordered");
+    assert_eq!(
+        ordered.visit_due,
+        Some(plus_working_days(day("2026-03-10"), 2))
+    );
+}
+
+#[test]
+fn s22_a_farmer_who_declared_is_told_within_five_working_days_of_the_visit() {
+    let lead = Lead::receive(source(LeadChannel::SelfDeclaration), None);
+    assert_eq!(lead.feedback_due, None);
+    let ordered = act(&lead, LeadCommand::OrderVisit).expect("ordered");
+    let visited = act(&ordered, visit(false)).expect("visited");
+    let told_by = visited.visited.map(|day| plus_working_days(day, 5));
+    assert_eq!(visited.feedback_due, told_by);
 }

@@ -5,8 +5,10 @@ mod deadlines;
 mod gate;
 mod identify;
 mod leads;
+mod meeting;
 mod notice;
 mod properties;
+mod remedy;
 mod template;
 
 use std::sync::Arc;
@@ -201,6 +203,24 @@ pub fn command(step: Move, today: NaiveDate) -> Command {
             evidence: text(),
         },
         Move::Withdraw => Command::Withdraw { statement: text() },
+        Move::ReturnForCorrection => Command::ReturnForCorrection(vec![Correction {
+            part: Part::Minutes,
+            remark: text(),
+        }]),
+        Move::Appeal => Command::Appeal {
+            reason: text(),
+            statement: text(),
+        },
+        Move::DecideAppeal => Command::DecideAppeal {
+            verdict: Verdict::Granted,
+            reason: text(),
+            household_informed: Some(today),
+            evidence: text(),
+        },
+        Move::GrantOverride => Command::GrantOverride {
+            requirement: "HOLD_MONTHS".to_owned(),
+            reason: "the family has moved to its daughter".to_owned(),
+        },
     }
 }
 

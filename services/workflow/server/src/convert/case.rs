@@ -4,7 +4,7 @@ use anyhow::Context;
 use chassis::decode::{Fields, codes};
 use kernel::{Code, DivisionCode, Role};
 use proto::workflow::v1 as wire;
-use workflow_core::{Command, Event, Noted, Notice, What, alarm, due, last_chance};
+use workflow_core::{Command, Event, Noted, Notice, What, alarm, due, last_chance, overridable};
 
 use super::{alarm_to_proto, case_state, case_state_to_proto, command, day, read_day, timestamp};
 use crate::case_file::CaseFile;
@@ -51,6 +51,18 @@ pub fn case(file: &CaseFile) -> wire::Case {
         update_time: Some(timestamp(file.updated)),
         alarm: alarm_to_proto(alarm(case)),
         last_chance_on: day(last_chance(case)),
+        corrections: case.corrections.iter().map(ToString::to_string).collect(),
+        appeal_until: day(case.appeal_until()),
+        overrides: case.overrides.iter().map(granted).collect(),
+    }
+}
+
+fn granted(granted: &workflow_core::Override) -> wire::Override {
+    wire::Override {
+        requirement: granted.requirement.to_owned(),
+        granted_by: granted.by.clone(),
+        granted_on: granted.on.to_string(),
+        used: granted.used,
     }
 }
 
@@ -87,7 +99,7 @@ pub fn event(stored: &wire::CaseEvent) -> anyhow::Result<Event> {
         What::Decided(Command::Enrol { .. }) => read_day(&after.planned_elimination_on)
             .context("planned_elimination_on")?
             .map_or(Noted::Nothing, Noted::PlannedElimination),
-        _ => Noted::Nothing,
+        _ => let_pass(after),
     };
     Ok(Event {
         what,
@@ -96,6 +108,16 @@ pub fn event(stored: &wire::CaseEvent) -> anyhow::Result<Event> {
         actor: stored.actor.clone(),
         noted,
     })
+}
+
+/// What was let pass for a move. What was used before stays used.
+fn let_pass(after: &wire::Case) -> Noted {
+    let used = after.overrides.iter().filter(|granted| granted.used);
+    let used: Vec<_> = used.filter_map(|g| overridable(&g.requirement)).collect();
+    match used.is_empty() {
+        true => Noted::Nothing,
+        false => Noted::LetPass(used),
+    }
 }
 
 fn what(stored: &wire::CaseEvent) -> anyhow::Result<What> {

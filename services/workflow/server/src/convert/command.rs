@@ -6,7 +6,7 @@
 use chassis::decode::{Fields, codes};
 use kernel::Code;
 use proto::workflow::v1::{self as wire, command::Command as Wire};
-use workflow_core::{Appraisal, Command, Declaration, Proxy, Visit};
+use workflow_core::{Appraisal, Command, Correction, Declaration, Part, Proxy, Visit};
 
 /// More signatures, photos or visitors than this belong into a second file.
 const MOST: usize = 50;
@@ -154,7 +154,53 @@ fn variant(f: &mut Fields, command: &Wire) -> Option<Command> {
         Wire::Withdraw(c) => Command::Withdraw {
             statement: hash(f, "statement_sha256", &c.statement_sha256)?,
         },
+        Wire::ReturnForCorrection(c) => Command::ReturnForCorrection(corrections(f, c)?),
+        Wire::Appeal(c) => {
+            let reason = text(f, "reason", &c.reason);
+            let statement = hash(f, "statement_sha256", &c.statement_sha256);
+            Command::Appeal {
+                reason: reason?,
+                statement: statement?,
+            }
+        }
+        Wire::DecideAppeal(c) => {
+            let verdict = coded(f, "outcome", &c.outcome);
+            let reason = text(f, "reason", &c.reason);
+            let told = f.date_optional("household_informed_on", &c.household_informed_on);
+            let evidence = hash(f, "evidence_sha256", &c.evidence_sha256);
+            Command::DecideAppeal {
+                verdict: verdict?,
+                reason: reason?,
+                household_informed: told,
+                evidence: evidence?,
+            }
+        }
+        Wire::GrantOverride(c) => {
+            let requirement = label(f, "requirement", &c.requirement);
+            let reason = text(f, "reason", &c.reason);
+            Command::GrantOverride {
+                requirement: requirement?,
+                reason: reason?,
+            }
+        }
     })
+}
+
+fn corrections(f: &mut Fields, c: &wire::ReturnForCorrection) -> Option<Vec<Correction>> {
+    // Every part once.
+    f.at_most("corrections", c.corrections.len(), Part::ALL.len());
+    let sent = c.corrections.iter().take(Part::ALL.len()).enumerate();
+    sent.map(|(at, correction)| {
+        f.within(format_args!("corrections[{at}]"), |f| {
+            let part = coded(f, "part", &correction.part);
+            let remark = text(f, "remark", &correction.remark);
+            Some(Correction {
+                part: part?,
+                remark: remark?,
+            })
+        })
+    })
+    .collect()
 }
 
 fn visit(f: &mut Fields, c: &wire::Verify) -> Option<Visit> {
@@ -265,7 +311,7 @@ fn hash(f: &mut Fields, field: &str, value: &str) -> Option<String> {
     f.sha256(field, value)
 }
 
-fn hashes(f: &mut Fields, field: &str, values: &[String]) -> Option<Vec<String>> {
+pub fn hashes(f: &mut Fields, field: &str, values: &[String]) -> Option<Vec<String>> {
     f.at_most(field, values.len(), MOST);
     let values = values.iter().take(MOST).enumerate();
     values
@@ -283,7 +329,7 @@ pub fn accounts(f: &mut Fields, field: &str, values: &[String]) -> Option<Vec<St
 }
 
 /// Nobody gathers a million people in a village.
-fn count(f: &mut Fields, field: &str, number: i32) -> Option<u32> {
+pub fn count(f: &mut Fields, field: &str, number: i32) -> Option<u32> {
     let found = u32::try_from(number).ok().filter(|n| *n <= 1_000_000);
     if found.is_none() {
         f.violation(field, "COUNT", "a number from 0 to 1000000");
@@ -292,11 +338,11 @@ fn count(f: &mut Fields, field: &str, number: i32) -> Option<u32> {
 }
 
 /// Takes the free texts out of a command, each with its field's name.
-pub fn take_texts(command: &mut wire::Command) -> Vec<(&'static str, String)> {
+pub fn take_texts(command: &mut wire::Command) -> Vec<(String, String)> {
     let mut texts = Vec::new();
     each_text(command, |field, text| {
         if !text.is_empty() {
-            texts.push((field, std::mem::take(text)));
+            texts.push((field.to_owned(), std::mem::take(text)));
         }
     });
     texts
@@ -313,13 +359,21 @@ pub fn restore_texts(command: &mut wire::Command, texts: &[(String, String)]) {
 
 /// Every field of a command in which people write as they like. A reference to an event is no such
 /// text: it names a disaster.
-fn each_text(command: &mut wire::Command, mut visit: impl FnMut(&'static str, &mut String)) {
+fn each_text(command: &mut wire::Command, mut visit: impl FnMut(&str, &mut String)) {
     match &mut command.command {
         Some(Wire::FindNotQualified(c)) => visit("remark", &mut c.remark),
         Some(Wire::Appraise(c)) => visit("reason", &mut c.reason),
         Some(Wire::ReviewByTownship(c)) => visit("opinion", &mut c.opinion),
         Some(Wire::Disqualify(c)) => visit("reason", &mut c.reason),
         Some(Wire::ReturnToAssistance(c)) => visit("reason", &mut c.reason),
+        Some(Wire::ReturnForCorrection(c)) => {
+            for (at, correction) in c.corrections.iter_mut().enumerate() {
+                visit(&format!("corrections[{at}].remark"), &mut correction.remark);
+            }
+        }
+        Some(Wire::Appeal(c)) => visit("reason", &mut c.reason),
+        Some(Wire::DecideAppeal(c)) => visit("reason", &mut c.reason),
+        Some(Wire::GrantOverride(c)) => visit("reason", &mut c.reason),
         _ => {}
     }
 }
@@ -382,5 +436,9 @@ const fn field(command: &Wire) -> &'static str {
         Wire::FlagEmergency(_) => "command.flag_emergency",
         Wire::CloseNatural(_) => "command.close_natural",
         Wire::Withdraw(_) => "command.withdraw",
+        Wire::ReturnForCorrection(_) => "command.return_for_correction",
+        Wire::Appeal(_) => "command.appeal",
+        Wire::DecideAppeal(_) => "command.decide_appeal",
+        Wire::GrantOverride(_) => "command.grant_override",
     }
 }

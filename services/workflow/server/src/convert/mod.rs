@@ -4,6 +4,7 @@ pub mod case;
 pub mod command;
 pub mod facts;
 pub mod lead;
+pub mod meeting;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use kernel::Code;

@@ -63,6 +63,9 @@ fn decode(request: &ActOnCaseRequest) -> Result<(CaseId, Command), Error> {
     let mut f = Fields::new();
     let case = f.parse("case_id", &request.case_id);
     let command = command::read(&mut f, request.command.as_ref());
+    if matches!(command, Some(Command::Appraise(_))) {
+        f.violation("command.appraise", "BY_MEETING", "a meeting of the village");
+    }
     f.finish_with(case.zip(command))
 }
 
@@ -77,7 +80,8 @@ async fn act(
     let mut file = file.ok_or(Error::NotFound { what: "case" })?;
     let current = file.case.version;
     if request.version != 0 && request.version != current {
-        return Err(Error::VersionConflict { current });
+        let since = store::case::events_since(&mut tx, case, request.version).await?;
+        return Err(Error::VersionConflict { current, since });
     }
     store::evidence::check(&mut tx, &paper_field(&command), &command.papers()).await?;
     let step = file.case.template.nearest(command.step(), file.case.state);

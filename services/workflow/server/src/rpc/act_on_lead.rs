@@ -34,7 +34,8 @@ pub async fn handle(
     let mut file = file.ok_or(Error::NotFound { what: "lead" })?;
     let current = file.version;
     if request.version != 0 && request.version != current {
-        return Err(Error::VersionConflict { current });
+        let since = Vec::new();
+        return Err(Error::VersionConflict { current, since });
     }
     let mut f = Fields::new();
     let asked = convert::lead::action(&mut f, request.action.as_ref(), &file.division);

@@ -6,8 +6,9 @@ use chassis::{
     error::Error,
     pg::Database,
 };
-use kernel::CaseId;
+use kernel::{CaseId, Code};
 use proto::workflow::v1::{ListCasesRequest, ListCasesResponse};
+use workflow_core::CaseState;
 
 use super::Service;
 use crate::{
@@ -15,8 +16,8 @@ use crate::{
     store::case::{self, Wanted},
 };
 
-/// There are 24 states.
-const STATES_MAX: usize = 24;
+/// Every state once.
+const STATES_MAX: usize = CaseState::ALL.len();
 
 pub async fn handle(
     service: &Service,
@@ -71,6 +72,7 @@ fn decode(request: &ListCasesRequest, database: &Database) -> Result<Input, Erro
         due_until: f.date_optional("due_until", &request.due_until),
         alarm: convert::alarm(request.alarm),
         last_chance_until: f.date_optional("last_chance_until", &request.last_chance_until),
+        overridden: request.overridden,
     };
     if request.alarm != 0 && wanted.alarm.is_none() {
         f.violation("alarm", "UNKNOWN_CODE", "WARNING, ORANGE or RED");
@@ -78,13 +80,14 @@ fn decode(request: &ListCasesRequest, database: &Database) -> Result<Input, Erro
     f.finish()?;
     let page = request.page.clone().unwrap_or_default();
     let list = format!(
-        "cases/{}/{:?}/{}/{}/{}/{}",
+        "cases/{}/{:?}/{}/{}/{}/{}/{}",
         request.division_code,
         request.states,
         request.household_id,
         request.due_until,
         request.alarm,
-        request.last_chance_until
+        request.last_chance_until,
+        request.overridden
     );
     let after = database.cursors().read_page(&list, &page.page_token)?;
     let after = after.map(|id| id.parse().map_err(|_| Error::CursorInvalid));

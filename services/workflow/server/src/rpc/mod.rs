@@ -9,9 +9,11 @@ mod declare_case;
 mod freeze_warning_list;
 mod get_evidence;
 mod get_warning_list;
+mod hold_meeting;
 mod list_case_events;
 mod list_cases;
 mod list_leads;
+mod list_meetings;
 mod list_moves;
 mod list_templates;
 mod load_template;
@@ -32,11 +34,12 @@ use proto::workflow::v1::{
     BatchGetCasesResponse, BatchGetCurrentCasesRequest, BatchGetCurrentCasesResponse,
     BatchGetLeadsRequest, BatchGetLeadsResponse, DeclareCaseRequest, DeclareCaseResponse,
     FreezeWarningListRequest, FreezeWarningListResponse, GetEvidenceRequest, GetWarningListRequest,
-    GetWarningListResponse, ListCaseEventsRequest, ListCaseEventsResponse, ListCasesRequest,
-    ListCasesResponse, ListLeadsRequest, ListLeadsResponse, ListMovesRequest, ListMovesResponse,
-    ListTemplatesRequest, ListTemplatesResponse, LoadTemplateRequest, LoadTemplateResponse,
-    SubmitEvidenceRequest, SubmitEvidenceResponse, SubmitLeadRequest, SubmitLeadResponse,
-    workflow_service_server::WorkflowService,
+    GetWarningListResponse, HoldMeetingRequest, HoldMeetingResponse, ListCaseEventsRequest,
+    ListCaseEventsResponse, ListCasesRequest, ListCasesResponse, ListLeadsRequest,
+    ListLeadsResponse, ListMeetingsRequest, ListMeetingsResponse, ListMovesRequest,
+    ListMovesResponse, ListTemplatesRequest, ListTemplatesResponse, LoadTemplateRequest,
+    LoadTemplateResponse, SubmitEvidenceRequest, SubmitEvidenceResponse, SubmitLeadRequest,
+    SubmitLeadResponse, workflow_service_server::WorkflowService,
 };
 use tonic::{Request, Response, Status, Streaming};
 use workflow_core::Actor;
@@ -122,6 +125,8 @@ dispatch! {
     freeze_warning_list("FreezeWarningList"):
         FreezeWarningListRequest => FreezeWarningListResponse;
     get_warning_list("GetWarningList"): GetWarningListRequest => GetWarningListResponse;
+    hold_meeting("HoldMeeting"): HoldMeetingRequest => HoldMeetingResponse;
+    list_meetings("ListMeetings"): ListMeetingsRequest => ListMeetingsResponse;
     submit_evidence("SubmitEvidence"): Streaming<SubmitEvidenceRequest> => SubmitEvidenceResponse;
     get_evidence("GetEvidence"): GetEvidenceRequest => get_evidence::Content;
     load_template("LoadTemplate"): LoadTemplateRequest => LoadTemplateResponse;

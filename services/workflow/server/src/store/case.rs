@@ -16,6 +16,9 @@ use workflow_core::{Alarm, CaseState, History, Move, Needs, alarm, due, last_cha
 use super::template;
 use crate::{case_file::CaseFile, convert};
 
+/// Most events that somebody who was too late is told of: what changed lately, not a history.
+const EVENTS_TOLD_MAX: i64 = 10;
+
 /// Whose case it is, and whose facts a move needs where it stands. `None` out of scope.
 pub async fn needs(
     tx: &mut Tx,
@@ -105,8 +108,8 @@ pub async fn insert(tx: &mut Tx, file: &CaseFile) -> Result<(), Error> {
     sqlx::query!(
         "insert into workflow.cases (id, household_id, division_code, case_number, state, open,
                                      due_on, version, body, template_id, template_version,
-                                     alarm_on, alarm, last_chance_on)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
+                                     alarm_on, alarm, last_chance_on, overridden)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
         file.id.0,
         file.household.0,
         file.division.as_str(),
@@ -121,20 +124,26 @@ pub async fn insert(tx: &mut Tx, file: &CaseFile) -> Result<(), Error> {
         next_alarm(&file.case),
         urgency(alarm(&file.case)),
         last_chance(&file.case),
+        !file.case.overrides.is_empty(),
     )
     .execute(&mut **tx)
     .await
-    .map_err(|e| match error::constraint(&e) {
-        // Somebody declared the same household between the look and the write.
+    .map_err(one_open)?;
+    Ok(())
+}
+
+/// Somebody declared the same household meanwhile: since the look, or since the case that is appealed
+/// ended (S02).
+fn one_open(error: sqlx::Error) -> Error {
+    match error::constraint(&error) {
         Some("cases_one_open") => Error::Refused(Refusal::from(Requirement::new(
             "S02",
             "ONE_OPEN_CASE",
             0,
             1,
         ))),
-        _ => e.into(),
-    })?;
-    Ok(())
+        _ => error.into(),
+    }
 }
 
 /// Stores what an event has made of a case.
@@ -142,7 +151,7 @@ pub async fn update(tx: &mut Tx, file: &CaseFile) -> Result<(), Error> {
     sqlx::query!(
         "update workflow.cases
          set state = $2, open = $3, due_on = $4, version = $5, body = $6, alarm_on = $7,
-             alarm = $8, last_chance_on = $9
+             alarm = $8, last_chance_on = $9, overridden = $10
          where id = $1",
         file.id.0,
         file.case.state.as_str(),
@@ -153,10 +162,26 @@ pub async fn update(tx: &mut Tx, file: &CaseFile) -> Result<(), Error> {
         next_alarm(&file.case),
         urgency(alarm(&file.case)),
         last_chance(&file.case),
+        !file.case.overrides.is_empty(),
     )
     .execute(&mut **tx)
-    .await?;
+    .await
+    .map_err(one_open)?;
     Ok(())
+}
+
+/// Names of the events that a case has had since a version.
+pub async fn events_since(tx: &mut Tx, id: CaseId, version: i64) -> Result<Vec<String>, Error> {
+    let kinds = sqlx::query_scalar!(
+        "select kind from workflow.feed where subject = $1 order by position offset $2 limit $3",
+        id.0,
+        version,
+        EVENTS_TOLD_MAX
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    let names = kinds.iter().map(|kind| kind.trim_start_matches("case."));
+    Ok(names.map(str::to_uppercase).collect())
 }
 
 /// An alarm as a number: the more urgent, the greater.
@@ -203,6 +228,8 @@ pub struct Wanted {
     pub alarm: Option<Alarm>,
     /// Only open ones whose last chance is up to this day.
     pub last_chance_until: Option<NaiveDate>,
+    /// Only those in which something was let pass.
+    pub overridden: bool,
 }
 
 /// Cases, newest first, behind `after`, at most `most`.
@@ -223,9 +250,10 @@ pub async fn list(
           and ($4::date is null or (open and due_on <= $4))
           and ($5::smallint = 0 or (open and alarm >= $5))
           and ($6::date is null or (open and last_chance_on <= $6))
-          and ($7::uuid is null or id < $7)
+          and (not $7 or overridden)
+          and ($8::uuid is null or id < $8)
         order by id desc
-        limit $8
+        limit $9
         "#,
         prefix,
         &states,
@@ -233,6 +261,7 @@ pub async fn list(
         wanted.due_until,
         urgency(wanted.alarm),
         wanted.last_chance_until,
+        wanted.overridden,
         after.map(|id| id.0),
         most,
     )
@@ -254,6 +283,7 @@ pub async fn count(tx: &mut Tx, wanted: &Wanted) -> Result<i64, Error> {
           and ($4::date is null or (open and due_on <= $4))
           and ($5::smallint = 0 or (open and alarm >= $5))
           and ($6::date is null or (open and last_chance_on <= $6))
+          and (not $7 or overridden)
         "#,
         prefix,
         &states,
@@ -261,6 +291,7 @@ pub async fn count(tx: &mut Tx, wanted: &Wanted) -> Result<i64, Error> {
         wanted.due_until,
         urgency(wanted.alarm),
         wanted.last_chance_until,
+        wanted.overridden,
     )
     .fetch_one(&mut **tx)
     .await?;

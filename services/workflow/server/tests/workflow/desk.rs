@@ -212,6 +212,25 @@ impl Desk {
         acted.expect("accepted").state()
     }
 
+    /// Holds a meeting about these cases.
+    pub async fn hold(&self, meeting: Meeting) -> Result<HoldMeetingResponse, Error> {
+        let facts = meeting.ballots.iter().map(|_| Facts::default()).collect();
+        let request = HoldMeetingRequest {
+            request_id: new_id().to_string(),
+            meeting: Some(meeting),
+        };
+        let held = self.service.hold_meeting_with(secretary(), request, facts);
+        held.await
+    }
+
+    /// Holds a meeting about one case, for it, with so many representatives.
+    pub async fn appraise(&self, case: &str, representatives: usize) -> CaseState {
+        let held = self
+            .hold(meeting(self.today(), representatives, &[case]))
+            .await;
+        held.expect("accepted").cases[0].state()
+    }
+
     pub async fn freeze(&self) -> WarningList {
         let request = FreezeWarningListRequest {
             request_id: new_id().to_string(),
@@ -228,7 +247,7 @@ impl Desk {
         self.act(cadre(), case, authorise()).await;
         self.act(cadre(), case, verify(today)).await;
         self.freeze().await;
-        self.act(secretary(), case, appraise(today, 15)).await;
+        self.appraise(case, 15).await;
         for place in self.places {
             self.act(cadre(), case, post(place, today)).await;
         }
@@ -395,22 +414,34 @@ pub fn verify(on: NaiveDate) -> Command {
     })
 }
 
-pub fn appraise(on: NaiveDate, representatives: i32) -> Command {
-    Command::Appraise(Appraise {
-        held_on: on.to_string(),
-        attendance: Some(Attendance {
-            villager_representatives: representatives,
-            township_liaisons: 1,
-            village_cadres: 2,
-            committee_members: 3,
-            resident_team: 1,
-        }),
-        votes_for: representatives,
-        conflicts_declared: true,
+/// A meeting of so many representatives and one or two of everybody else, all for every case.
+pub fn meeting(on: NaiveDate, representatives: usize, cases: &[&str]) -> Meeting {
+    let others = [
+        vec![Capacity::TownshipLiaison],
+        vec![Capacity::VillageCadre, Capacity::CommitteeMember],
+        vec![Capacity::CommitteeMember],
+        vec![Capacity::ResidentTeam],
+    ];
+    let sheet = std::iter::repeat_n(vec![Capacity::VillagerRepresentative], representatives);
+    let attendee = |(at, capacities): (usize, Vec<Capacity>)| Attendee {
+        name: format!("ATTENDEE-{at}"),
+        capacities: capacities.into_iter().map(Into::into).collect(),
+    };
+    let ballot = |case: &&str| Ballot {
+        case_id: (*case).to_owned(),
+        votes_for: i32::try_from(representatives).expect("few"),
         category: types::Category::SuddenHardship.into(),
+        ..Ballot::default()
+    };
+    Meeting {
+        division_code: VILLAGE.to_owned(),
+        held_on: on.to_string(),
+        attendees: sheet.chain(others).enumerate().map(attendee).collect(),
+        conflicts_declared: true,
+        ballots: cases.iter().map(ballot).collect(),
         evidence_sha256: vec![SHA256.to_owned()],
-        ..Appraise::default()
-    })
+        ..Meeting::default()
+    }
 }
 
 pub fn post(place: Uuid, on: NaiveDate) -> Command {

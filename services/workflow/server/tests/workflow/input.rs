@@ -18,26 +18,17 @@ async fn every_bad_field_is_named_with_its_path() {
     let desk = Desk::open().await;
     let case = desk.declared().await;
     let facts = || desk.in_need();
-    let bad = Command::Appraise(Appraise {
-        held_on: "2026-02-30".to_owned(),
-        attendance: Some(Attendance {
-            villager_representatives: -1,
-            ..Attendance::default()
-        }),
-        votes_for: i32::MAX,
-        reason: "字".repeat(3000),
-        evidence_sha256: vec!["x".to_owned()],
-        ..Appraise::default()
+    let bad = Command::ReviewByTownship(ReviewByTownship {
+        opinion: "字".repeat(3000),
+        evidence_sha256: "x".to_owned(),
+        ..ReviewByTownship::default()
     });
     let answer = desk.act_with(cadre(), &case.id, bad, facts()).await;
     assert_eq!(
         violations(answer),
         [
-            "command.appraise.held_on DATE",
-            "command.appraise.attendance.villager_representatives COUNT",
-            "command.appraise.votes_for COUNT",
-            "command.appraise.reason TOO_LONG",
-            "command.appraise.evidence_sha256[0] SHA256",
+            "command.review_by_township.opinion TOO_LONG",
+            "command.review_by_township.evidence_sha256 SHA256",
         ]
     );
     let nothing = ActOnCaseRequest {

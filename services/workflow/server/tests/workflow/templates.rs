@@ -106,8 +106,7 @@ async fn a_case_finishes_on_the_version_that_it_began_with() {
     desk.freeze().await;
     for case in [&before, &after] {
         let today = desk.today();
-        desk.act(cadre(), &case.id, crate::desk::appraise(today, 15))
-            .await;
+        desk.appraise(&case.id, 15).await;
         for place in desk.places {
             desk.act(cadre(), &case.id, crate::desk::post(place, today))
                 .await;
