@@ -29,7 +29,7 @@ const fn query(name: &'static str, rpc: &'static str, shape: Shape) -> Query {
 }
 
 /// Fields of Query, beside `viewer`, `node` and `nodes`.
-pub const QUERIES: [Query; 21] = [
+pub const QUERIES: [Query; 24] = [
     query(
         "divisions",
         "households.ListDivisions",
@@ -109,6 +109,17 @@ pub const QUERIES: [Query; 21] = [
         "workflow.ListTemplates",
         Shape::List { items: "templates" },
     ),
+    query("work", "workflow.ListWork", Shape::Page { items: "work" }),
+    query(
+        "holdings",
+        "workflow.ListHoldings",
+        Shape::One { field: "holdings" },
+    ),
+    query(
+        "deputies",
+        "workflow.ListDeputies",
+        Shape::List { items: "deputies" },
+    ),
     query("alerts", "comparison.ListAlerts", Shape::Alerts),
     query(
         "alert",
@@ -172,7 +183,7 @@ const ACT: &str = "workflow.ActOnCase";
 const LEAD: &str = "workflow.ActOnLead";
 
 /// Fields of Mutation.
-pub const MUTATIONS: [Mutation; 56] = [
+pub const MUTATIONS: [Mutation; 61] = [
     mutation("putDivision", "households.PutDivision", "division"),
     mutation("putNoticePlace", "households.PutNoticePlace", "place"),
     mutation("putMonitoringLine", "households.PutMonitoringLine", "line"),
@@ -226,6 +237,11 @@ pub const MUTATIONS: [Mutation; 56] = [
     mutation("withdrawCase", ACT, "command.withdraw"),
     mutation("freezeWarningList", "workflow.FreezeWarningList", ""),
     mutation("loadTemplate", "workflow.LoadTemplate", ""),
+    mutation("claimWork", "workflow.ClaimWork", ""),
+    mutation("releaseWork", "workflow.ReleaseWork", ""),
+    mutation("handOverWork", "workflow.HandOverWork", ""),
+    mutation("appointDeputy", "workflow.AppointDeputy", "deputy"),
+    mutation("revokeDeputy", "workflow.RevokeDeputy", ""),
     file("submitAlertBatch", "comparison.SubmitAlertBatch"),
     file("submitItemFile", "comparison.SubmitItemFile"),
     mutation("putAlertRule", "comparison.PutAlertRule", "rule"),
@@ -253,7 +269,7 @@ pub const UNSEEN: [(&str, &str); 3] = [
 ];
 
 /// Fields of messages that no caller sets: they follow from what happens.
-pub const UNSET: [(&str, &[&str]); 6] = [
+pub const UNSET: [(&str, &[&str]); 7] = [
     (
         "Household",
         &[
@@ -269,5 +285,9 @@ pub const UNSET: [(&str, &[&str]); 6] = [
     ("NoticePlace", &["required"]),
     ("Authorisation", &["id", "withdrawn_on"]),
     ("AlertRule", &["version"]),
+    (
+        "Deputy",
+        &["id", "appointed_by", "revoked_on", "create_time"],
+    ),
     ("Monitoring", &["recorded_by", "recorded_at"]),
 ];

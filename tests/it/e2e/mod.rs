@@ -4,6 +4,7 @@ mod bad_input;
 mod batching;
 mod evidence;
 mod personal_data;
+mod queues;
 mod scenario_01_shock;
 mod scenario_02_below_the_line;
 mod scenario_04_half_a_year;

@@ -6,9 +6,10 @@ use chrono::{Datelike, Days, Months, NaiveDate};
 use kernel::{CaseId, Category, Code, EliminationKind, NoticeKind, NoticePlaceId, RiskType};
 
 use crate::{
+    claim::Claim,
     command::Command,
     due::Alarm,
-    state::CaseState,
+    state::{CaseState, Duty},
     template::{Hold, Template},
 };
 
@@ -24,6 +25,8 @@ pub struct Event {
     pub on: NaiveDate,
     /// Account that decided.
     pub actor: String,
+    /// Account in whose place it decided, as a deputy (ORG-4).
+    pub on_behalf_of: Option<String>,
     /// What the case keeps of the facts that were seen.
     pub noted: Noted,
 }
@@ -42,6 +45,15 @@ pub enum What {
         /// The limit.
         due: NaiveDate,
     },
+    /// Somebody is busy with the current task from now on (WF-12). Decides nothing.
+    Claimed {
+        /// Who, and until when.
+        claim: Claim,
+        /// Who had it until then.
+        from: Option<String>,
+    },
+    /// The current task is free again. Decides nothing.
+    Released,
 }
 
 /// A fact that a case keeps, because its life depends on what it was at the time.
@@ -64,6 +76,10 @@ impl Event {
         match &self.what {
             What::ComparisonDelivered => "COMPARISON_DELIVERED",
             What::AlarmRaised { .. } => "ALARM_RAISED",
+            What::Claimed { from: None, .. } => "CLAIMED",
+            What::Claimed { claim, .. } if claim.account == self.actor => "TAKEN_OVER",
+            What::Claimed { .. } => "HANDED_OVER",
+            What::Released => "RELEASED",
             What::Decided(Command::PostNotice { .. }) => "NOTICE_POSTED",
             What::Decided(Command::RemoveNotice { .. }) => "NOTICE_REMOVED",
             What::Decided(Command::SubmitVillageReport { .. }) => "VILLAGE_REPORTED",
@@ -133,8 +149,12 @@ pub struct Case {
     pub reached: NaiveDate,
     /// Accounts that visited for the identification or the elimination.
     pub visitors: Vec<String>,
-    /// Account that reviewed for the township.
-    pub township_reviewer: Option<String>,
+    /// Accounts that decided for the township; of a deputy both persons (ORG-3).
+    pub reviewers: Vec<String>,
+    /// Accounts that decided for the county; of a deputy both persons (ORG-3).
+    pub deciders: Vec<String>,
+    /// Who is busy with the current task (WF-12); may have expired.
+    pub claim: Option<Claim>,
     /// The notice that runs or ran last.
     pub notice: Option<Notice>,
     /// The village has reported (S32).
@@ -178,7 +198,9 @@ impl Case {
             declared: event.on,
             reached: event.on,
             visitors: Vec::new(),
-            township_reviewer: None,
+            reviewers: Vec::new(),
+            deciders: Vec::new(),
+            claim: None,
             notice: None,
             village_reported: false,
             enrolled: None,
@@ -216,19 +238,45 @@ impl Case {
             What::Decided(command) => {
                 if event.to != self.state {
                     self.reached = event.on;
+                    self.claim = None;
                 }
+                self.note_duty(command, event);
                 self.take_over(command, event);
             }
             What::AlarmRaised { alarm, due } => self.alarmed = Some((*due, *alarm)),
+            What::Claimed { claim, .. } => self.claim = Some(claim.clone()),
+            What::Released => self.claim = None,
             What::ComparisonDelivered => {}
         }
+        self.claim = self.claim.take().filter(|claim| claim.lasts(event.on));
         self.state = event.to;
+    }
+
+    /// Who stands behind a decision; of a deputy both persons.
+    fn note_duty(&mut self, command: &Command, event: &Event) {
+        let noted = match command.step().duty() {
+            Duty::Free => return,
+            Duty::Township => &mut self.reviewers,
+            Duty::County => &mut self.deciders,
+        };
+        noted.push(event.actor.clone());
+        noted.extend(event.on_behalf_of.clone());
+    }
+
+    /// Everybody who visited or decided, each once.
+    #[must_use]
+    pub fn took_part(&self) -> Vec<String> {
+        let mut all = [&self.visitors[..], &self.reviewers, &self.deciders].concat();
+        all.sort_unstable();
+        all.dedup();
+        all
     }
 
     fn take_over(&mut self, command: &Command, event: &Event) {
         match command {
             Command::Verify(visit) => {
-                self.visitors.extend(visit.visitors.iter().cloned());
+                let persons = visit.persons(&event.actor, event.on_behalf_of.as_ref());
+                self.visitors.extend(persons);
                 self.reached = visit.visited;
             }
             Command::FindNotQualified { reason, .. } => self.closed_reason = Some(reason.as_str()),
@@ -262,7 +310,6 @@ impl Case {
                 self.reached = *removed;
             }
             Command::SubmitVillageReport { .. } => self.village_reported = true,
-            Command::ReviewByTownship { .. } => self.township_reviewer = Some(event.actor.clone()),
             Command::Disqualify { ground, .. } => self.closed_reason = Some(ground.as_str()),
             Command::Enrol { .. } => {
                 self.enrolled = Some(event.on);
@@ -290,6 +337,7 @@ impl Case {
             Command::Declare(_)
             | Command::Authorise { .. }
             | Command::ListForWarning
+            | Command::ReviewByTownship { .. }
             | Command::ConfirmComparison
             | Command::Approve { .. }
             | Command::StartAssistance

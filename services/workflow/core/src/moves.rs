@@ -38,6 +38,7 @@ pub fn moves(case: &Case, facts: &Facts, actor: &Actor, today: NaiveDate) -> Vec
             let blank = blank(step)?;
             let [mut person, mut standing, mut given] = [(); 3].map(|()| Checks::default());
             guard::person(&mut person, case, step, actor);
+            guard::claim(&mut standing, case, step, actor, today);
             guard::standing(&mut standing, case, &blank, facts, today);
             guard::given(&mut given, case, &blank, facts, today);
             guard::papers(&mut given, case, &blank);

@@ -85,6 +85,16 @@ const VILLAGE: &[Role] = &[Role::VillageCadre, Role::FirstSecretary];
 /// Those who set the platform up; what they load is checked, and they decide nothing by it.
 const ADMINISTRATORS: &[Role] = &[Role::SystemAdmin];
 
+/// Those who see to it that work goes on when somebody leaves (ORG-4).
+pub const LEADERS: &[Role] = &[
+    Role::TownshipLeader,
+    Role::CountyOfficer,
+    Role::CountyApprover,
+];
+
+/// Those who appoint deputies; whom for, `workflow_core::appointable` says (ORG-4).
+const APPOINTERS: &[Role] = &[Role::TownshipLeader, Role::CountyApprover];
+
 /// Whoever follows the procedure, or sets it up.
 const TEMPLATE_READERS: &[Role] = &[
     Role::GridWorker,
@@ -119,6 +129,14 @@ pub const ACCESS: Access = &[
     ("GetEvidence", PAPER_READERS),
     ("LoadTemplate", ADMINISTRATORS),
     ("ListTemplates", TEMPLATE_READERS),
+    ("ListWork", READERS),
+    ("ClaimWork", ACTORS),
+    ("ReleaseWork", ACTORS),
+    ("ListHoldings", ACTORS),
+    ("HandOverWork", LEADERS),
+    ("AppointDeputy", APPOINTERS),
+    ("RevokeDeputy", APPOINTERS),
+    ("ListDeputies", READERS),
 ];
 
 /// Whether the caller's role may call `rpc`.

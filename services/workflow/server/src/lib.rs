@@ -1,6 +1,7 @@
 //! Leads and cases on their way through the procedure: the shell around `workflow-core`.
 
 pub mod access;
+mod acting;
 mod case_file;
 pub mod consume;
 mod convert;

@@ -12,6 +12,8 @@ mod leads;
 mod life;
 #[path = "workflow/papers.rs"]
 mod papers;
+#[path = "workflow/queues.rs"]
+mod queues;
 #[path = "workflow/scope.rs"]
 mod scope;
 #[path = "workflow/templates.rs"]

@@ -3,6 +3,7 @@
 //! guards of each part of the procedure are in a file of their own.
 
 mod assist;
+mod duty;
 mod gate;
 mod identify;
 mod notice;
@@ -12,11 +13,13 @@ use std::fmt::Display;
 use chrono::NaiveDate;
 use kernel::{Code, EliminationKind, Refusal, Requirement, RiskType, Role, RuleId};
 
+pub use duty::{bars, visitors};
 pub use identify::declarable;
 pub use notice::hangs_everywhere;
 
 use crate::{
     case::Case,
+    claim,
     command::{Actor, Command},
     facts::Facts,
     state::Move,
@@ -93,7 +96,7 @@ impl Checks {
     }
 
     /// Time alone will meet it.
-    fn wait(
+    pub(crate) fn wait(
         &mut self,
         rule: RuleId,
         code: &'static str,
@@ -171,16 +174,14 @@ pub fn person(checks: &mut Checks, case: &Case, step: Move, actor: &Actor) {
     if let Some(step) = case.template.nearest(step, case.state) {
         role(checks, &step.roles, actor);
     }
-    let visited = case.visitors.contains(&actor.account);
-    let reviewed = case.township_reviewer.as_ref() == Some(&actor.account);
-    match step {
-        Move::ReviewByTownship | Move::File => {
-            checks.yes(!visited, "ORG-3", "REVIEWER_DID_NOT_VISIT");
-        }
-        Move::ConfirmComparison | Move::Disqualify | Move::Approve | Move::Eliminate => {
-            checks.yes(!visited && !reviewed, "ORG-3", "COUNTY_IS_A_THIRD_PERSON");
-        }
-        _ => {}
+    duty::separate(checks, case, step, actor);
+}
+
+/// Whether the task is not somebody else's (WF-12). A claim is about the moves that lead on: a way out
+/// of the procedure waits for nobody, nor does the list of a whole village.
+pub fn claim(checks: &mut Checks, case: &Case, step: Move, actor: &Actor, today: NaiveDate) {
+    if step.leads_on() && step != Move::ListForWarning {
+        claim::not_of_another(checks, case.claim.as_ref(), actor, today);
     }
 }
 

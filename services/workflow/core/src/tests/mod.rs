@@ -7,6 +7,7 @@ mod identify;
 mod leads;
 mod notice;
 mod properties;
+mod queues;
 mod template;
 
 use std::sync::Arc;
@@ -43,6 +44,7 @@ pub fn actor(role: Role) -> Actor {
     Actor {
         account: role.as_str().to_lowercase(),
         role,
+        on_behalf_of: None,
     }
 }
 

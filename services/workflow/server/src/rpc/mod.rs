@@ -2,19 +2,27 @@
 
 mod act_on_case;
 mod act_on_lead;
+mod appoint_deputy;
 mod batch_get_cases;
 mod batch_get_current_cases;
 mod batch_get_leads;
+mod claim_work;
 mod declare_case;
 mod freeze_warning_list;
 mod get_evidence;
 mod get_warning_list;
+mod hand_over_work;
 mod list_case_events;
 mod list_cases;
+mod list_deputies;
+mod list_holdings;
 mod list_leads;
 mod list_moves;
 mod list_templates;
+mod list_work;
 mod load_template;
+mod release_work;
+mod revoke_deputy;
 mod submit_evidence;
 mod submit_lead;
 
@@ -28,15 +36,19 @@ use chassis::{
     pg::{Database, Tx},
 };
 use proto::workflow::v1::{
-    ActOnCaseRequest, ActOnCaseResponse, ActOnLeadRequest, ActOnLeadResponse, BatchGetCasesRequest,
-    BatchGetCasesResponse, BatchGetCurrentCasesRequest, BatchGetCurrentCasesResponse,
-    BatchGetLeadsRequest, BatchGetLeadsResponse, DeclareCaseRequest, DeclareCaseResponse,
-    FreezeWarningListRequest, FreezeWarningListResponse, GetEvidenceRequest, GetWarningListRequest,
-    GetWarningListResponse, ListCaseEventsRequest, ListCaseEventsResponse, ListCasesRequest,
-    ListCasesResponse, ListLeadsRequest, ListLeadsResponse, ListMovesRequest, ListMovesResponse,
-    ListTemplatesRequest, ListTemplatesResponse, LoadTemplateRequest, LoadTemplateResponse,
-    SubmitEvidenceRequest, SubmitEvidenceResponse, SubmitLeadRequest, SubmitLeadResponse,
-    workflow_service_server::WorkflowService,
+    ActOnCaseRequest, ActOnCaseResponse, ActOnLeadRequest, ActOnLeadResponse, AppointDeputyRequest,
+    AppointDeputyResponse, BatchGetCasesRequest, BatchGetCasesResponse,
+    BatchGetCurrentCasesRequest, BatchGetCurrentCasesResponse, BatchGetLeadsRequest,
+    BatchGetLeadsResponse, ClaimWorkRequest, ClaimWorkResponse, DeclareCaseRequest,
+    DeclareCaseResponse, FreezeWarningListRequest, FreezeWarningListResponse, GetEvidenceRequest,
+    GetWarningListRequest, GetWarningListResponse, HandOverWorkRequest, HandOverWorkResponse,
+    ListCaseEventsRequest, ListCaseEventsResponse, ListCasesRequest, ListCasesResponse,
+    ListDeputiesRequest, ListDeputiesResponse, ListHoldingsRequest, ListHoldingsResponse,
+    ListLeadsRequest, ListLeadsResponse, ListMovesRequest, ListMovesResponse, ListTemplatesRequest,
+    ListTemplatesResponse, ListWorkRequest, ListWorkResponse, LoadTemplateRequest,
+    LoadTemplateResponse, ReleaseWorkRequest, ReleaseWorkResponse, RevokeDeputyRequest,
+    RevokeDeputyResponse, SubmitEvidenceRequest, SubmitEvidenceResponse, SubmitLeadRequest,
+    SubmitLeadResponse, workflow_service_server::WorkflowService,
 };
 use tonic::{Request, Response, Status, Streaming};
 use workflow_core::Actor;
@@ -46,7 +58,7 @@ use crate::{access, facts::Neighbours};
 /// The service's RPCs over its database and its neighbours.
 #[derive(Debug, Clone)]
 pub struct Service {
-    database: Database,
+    pub(crate) database: Database,
     neighbours: Neighbours,
     evidence: EvidenceStore,
 }
@@ -82,6 +94,7 @@ fn actor(tx: &Tx) -> Actor {
     Actor {
         account: principal.subject.clone(),
         role: principal.role,
+        on_behalf_of: None,
     }
 }
 
@@ -126,4 +139,12 @@ dispatch! {
     get_evidence("GetEvidence"): GetEvidenceRequest => get_evidence::Content;
     load_template("LoadTemplate"): LoadTemplateRequest => LoadTemplateResponse;
     list_templates("ListTemplates"): ListTemplatesRequest => ListTemplatesResponse;
+    list_work("ListWork"): ListWorkRequest => ListWorkResponse;
+    claim_work("ClaimWork"): ClaimWorkRequest => ClaimWorkResponse;
+    release_work("ReleaseWork"): ReleaseWorkRequest => ReleaseWorkResponse;
+    list_holdings("ListHoldings"): ListHoldingsRequest => ListHoldingsResponse;
+    hand_over_work("HandOverWork"): HandOverWorkRequest => HandOverWorkResponse;
+    appoint_deputy("AppointDeputy"): AppointDeputyRequest => AppointDeputyResponse;
+    revoke_deputy("RevokeDeputy"): RevokeDeputyRequest => RevokeDeputyResponse;
+    list_deputies("ListDeputies"): ListDeputiesRequest => ListDeputiesResponse;
 }

@@ -2,8 +2,10 @@
 
 pub mod case;
 pub mod contact;
+pub mod deputy;
 pub mod evidence;
 pub mod lead;
 pub mod template;
 pub mod text;
 pub mod warning_list;
+pub mod work;

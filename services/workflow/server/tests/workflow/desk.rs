@@ -374,6 +374,7 @@ pub fn act(case: &str, command: Command) -> ActOnCaseRequest {
         command: Some(proto::workflow::v1::Command {
             command: Some(command),
         }),
+        acting_as: String::new(),
     }
 }
 
