@@ -260,12 +260,13 @@ pub const MUTATIONS: [Mutation; 61] = [
 ];
 
 /// Fields that callers do not see: they are for services, or hold what a role may not.
-pub const UNSEEN: [(&str, &str); 3] = [
+pub const UNSEEN: [(&str, &str); 4] = [
     // Its texts are shown by the fields of the event itself.
     ("CaseEvent", "command"),
     ("CaseEvent", "declaration"),
     // Pages have their own place.
     ("Alert", "position"),
+    ("AccessEntry", "place"),
 ];
 
 /// Fields of messages that no caller sets: they follow from what happens.

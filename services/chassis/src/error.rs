@@ -200,7 +200,7 @@ impl Error {
 
 /// Things by name, so that an error that passed through the wire stays a static text.
 fn known(what: Option<&str>) -> &'static str {
-    const THINGS: [&str; 17] = [
+    const THINGS: [&str; 18] = [
         "household",
         "person",
         "division",
@@ -218,6 +218,7 @@ fn known(what: Option<&str>) -> &'static str {
         "warning list",
         "deputy",
         "database",
+        "access record",
     ];
     THINGS
         .into_iter()

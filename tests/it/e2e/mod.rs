@@ -1,5 +1,6 @@
 //! User stories, through GraphQL only.
 
+mod access_log;
 mod bad_input;
 mod batching;
 mod evidence;

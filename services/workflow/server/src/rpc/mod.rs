@@ -29,6 +29,7 @@ mod submit_lead;
 use std::{fmt::Display, str::FromStr};
 
 use chassis::{
+    access_log::AccessLog,
     auth::{self, Caller},
     decode::Fields,
     error::Error,
@@ -53,7 +54,9 @@ use proto::workflow::v1::{
 use tonic::{Request, Response, Status, Streaming};
 use workflow_core::Actor;
 
-use crate::{access, facts::Neighbours};
+pub use get_evidence::Content;
+
+use crate::{about::About, access, facts::Neighbours};
 
 /// The service's RPCs over its database and its neighbours.
 #[derive(Debug, Clone)]
@@ -61,17 +64,26 @@ pub struct Service {
     pub(crate) database: Database,
     neighbours: Neighbours,
     evidence: EvidenceStore,
+    log: AccessLog,
 }
 
 impl Service {
     /// Serves cases and leads from `database`, on facts from `neighbours`, with papers in `evidence`.
     #[must_use]
-    pub const fn new(database: Database, neighbours: Neighbours, evidence: EvidenceStore) -> Self {
+    pub fn new(database: Database, neighbours: Neighbours, evidence: EvidenceStore) -> Self {
         Self {
+            // Every message says where its household lies.
+            log: AccessLog::new(database.clone(), "null"),
             database,
             neighbours,
             evidence,
         }
+    }
+
+    /// Who saw and did what.
+    #[must_use]
+    pub const fn access_log(&self) -> &AccessLog {
+        &self.log
     }
 }
 
@@ -113,7 +125,11 @@ macro_rules! dispatch {
 
             $(async fn $rpc(&self, request: Request<$request>) -> Result<Response<$response>, Status> {
                 let (caller, request) = admit($name, request)?;
-                Ok(Response::new($rpc::handle(self, &caller, request).await?))
+                let mut about = request.about();
+                let response = $rpc::handle(self, &caller, request).await?;
+                about.extend(response.about());
+                self.log.record(&caller, $name, about).await?;
+                Ok(Response::new(response))
             })+
         }
     };
