@@ -4,9 +4,10 @@ use std::{env, error::Error, fs, path::PathBuf};
 
 use prost::Message;
 
-const CONTRACTS: [&str; 6] = [
+const CONTRACTS: [&str; 7] = [
     "backstop/type/v1/type.proto",
     "backstop/feed/v1/feed.proto",
+    "backstop/access/v1/access.proto",
     "backstop/households/v1/households.proto",
     "backstop/workflow/v1/workflow.proto",
     "backstop/comparison/v1/comparison.proto",

@@ -47,6 +47,15 @@ impl Peers {
     fn grpc(&self, method: &MethodDescriptor) -> Result<(Grpc<Channel>, PathAndQuery), Error> {
         let service = method.parent_service();
         let name = service.package_name().split('.').nth(1).unwrap_or_default();
+        self.grpc_at(name, method)
+    }
+
+    fn grpc_at(
+        &self,
+        name: &str,
+        method: &MethodDescriptor,
+    ) -> Result<(Grpc<Channel>, PathAndQuery), Error> {
+        let service = method.parent_service();
         let missing = || Error::Internal(anyhow::anyhow!("no channel for {name}"));
         let channel = self.channels.get(name).ok_or_else(missing)?;
         let path = format!("/{}/{}", service.full_name(), method.name());
@@ -61,13 +70,18 @@ impl Peers {
         method: &MethodDescriptor,
         message: DynamicMessage,
     ) -> Result<DynamicMessage, Error> {
-        let (mut grpc, path) = self.grpc(method)?;
-        ready(&mut grpc).await?;
-        let request = client::authorise(caller, Ok(message));
-        let answer = grpc.unary(request, path, Dynamic(method.output())).await;
-        answer
-            .map(tonic::Response::into_inner)
-            .map_err(|status| Error::from_status(&status))
+        call(self.grpc(method)?, caller, method, message).await
+    }
+
+    /// The same of a service of which every process has one.
+    pub async fn call_at(
+        &self,
+        service: &str,
+        caller: &Caller,
+        method: &MethodDescriptor,
+        message: DynamicMessage,
+    ) -> Result<DynamicMessage, Error> {
+        call(self.grpc_at(service, method)?, caller, method, message).await
     }
 
     /// A stream of messages for one. An error in it resets the call: the service sees that what came is
@@ -106,6 +120,20 @@ impl Peers {
             .map(tonic::Response::into_inner)
             .map_err(|status| Error::from_status(&status))
     }
+}
+
+async fn call(
+    (mut grpc, path): (Grpc<Channel>, PathAndQuery),
+    caller: &Caller,
+    method: &MethodDescriptor,
+    message: DynamicMessage,
+) -> Result<DynamicMessage, Error> {
+    ready(&mut grpc).await?;
+    let request = client::authorise(caller, Ok(message));
+    let answer = grpc.unary(request, path, Dynamic(method.output())).await;
+    answer
+        .map(tonic::Response::into_inner)
+        .map_err(|status| Error::from_status(&status))
 }
 
 async fn ready(grpc: &mut Grpc<Channel>) -> Result<(), Error> {

@@ -22,6 +22,9 @@ package!(
     /// The feed of one service.
     feed, "backstop.feed.v1");
 package!(
+    /// Who saw and did what, of one service.
+    access, "backstop.access.v1");
+package!(
     /// The registry of divisions, households and persons.
     households, "backstop.households.v1");
 package!(

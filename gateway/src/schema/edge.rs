@@ -78,7 +78,7 @@ const HOUSEHOLDS: (&str, &str) = ("ids", "households");
 const BY_HOUSEHOLD: (&str, &str) = ("household_id", "id");
 
 /// Every edge of the schema.
-pub const EDGES: [Edge; 15] = [
+pub const EDGES: [Edge; 18] = [
     Edge {
         many: true,
         ..batched(
@@ -172,6 +172,27 @@ pub const EDGES: [Edge; 15] = [
         "workflow.BatchGetCases",
         ("ids", "cases"),
         ("case_id", "id"),
+    ),
+    batched(
+        "WorkItem",
+        "household",
+        "households.BatchGetHouseholds",
+        HOUSEHOLDS,
+        BY_HOUSEHOLD,
+    ),
+    batched(
+        "WorkItem",
+        "case",
+        "workflow.BatchGetCases",
+        ("ids", "cases"),
+        ("case_id", "id"),
+    ),
+    batched(
+        "WorkItem",
+        "lead",
+        "workflow.BatchGetLeads",
+        ("ids", "leads"),
+        ("lead_id", "id"),
     ),
     batched(
         "Alert",

@@ -1,6 +1,7 @@
 //! The GraphQL schema, derived from the contracts: types from messages, fields of Query and Mutation
 //! from the tables in [`table`], fields across services from the edges in [`edge`].
 
+mod access;
 mod edge;
 mod mutation;
 mod name;

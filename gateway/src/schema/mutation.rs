@@ -201,13 +201,20 @@ fn result(types: &mut Types, field: &prost_reflect::FieldDescriptor) -> Field {
         }
         _ => {
             let kind = name::Kind::of(field);
-            let type_ref = TypeRef::named(kind.type_name(false));
+            let type_ref = match field.is_list() {
+                true => TypeRef::named_nn_list(kind.type_name(false)),
+                false => TypeRef::named(kind.type_name(false)),
+            };
             Field::new(own, type_ref, move |ctx| {
                 let payload = ctx.parent_value.try_downcast_ref::<Payload>();
                 let Ok(Payload::Done(_, answer)) = payload else {
                     return FieldFuture::Value(None);
                 };
-                let value = value::output(&kind, &answer.get_field(&descriptor));
+                let shown = |wire: &Wire| value::output(&kind, wire);
+                let value = match &*answer.get_field(&descriptor) {
+                    Wire::List(wires) => Value::List(wires.iter().map(shown).collect()),
+                    wire => shown(wire),
+                };
                 FieldFuture::Value(Some(FieldValue::value(value)))
             })
             .description(description)

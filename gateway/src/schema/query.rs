@@ -10,6 +10,7 @@ use kernel::Code as _;
 use prost_reflect::{DynamicMessage, MethodDescriptor, Value as Wire};
 
 use super::{
+    access,
     edge::Node,
     fetch,
     name::{self, NODES},
@@ -21,9 +22,9 @@ use super::{
 use crate::contract;
 
 /// Page size unless `first` says another.
-const FIRST: i32 = 20;
+pub const FIRST: i32 = 20;
 /// Largest page, and most nodes at once.
-const FIRST_MAX: i64 = 100;
+pub const FIRST_MAX: i64 = 100;
 
 pub fn build(types: &mut Types) -> Object {
     types.add("PageInfo", page_info());
@@ -32,7 +33,8 @@ pub fn build(types: &mut Types) -> Object {
         .description("查询 What can be asked; every answer holds only what the caller may see.")
         .field(viewer())
         .field(node())
-        .field(nodes());
+        .field(nodes())
+        .field(access::field(types));
     for row in &QUERIES {
         query = query.field(field(types, row));
     }
@@ -92,21 +94,25 @@ fn field(types: &mut Types, row: &'static Query) -> Field {
     field
 }
 
-fn first() -> InputValue {
+pub fn first() -> InputValue {
     InputValue::new("first", TypeRef::named(TypeRef::INT))
         .description("每页条数 1 to 100.")
         .default_value(FIRST)
 }
 
 /// A page: its nodes, where it ends, and how many there are in all.
-struct Page {
-    nodes: Vec<Node>,
-    end_cursor: String,
-    has_next: bool,
-    total_count: Option<i64>,
+pub struct Page {
+    pub nodes: Vec<Node>,
+    pub end_cursor: String,
+    pub has_next: bool,
+    pub total_count: Option<i64>,
 }
 
-fn connection(types: &mut Types, item: &str, output: prost_reflect::MessageDescriptor) -> String {
+pub fn connection(
+    types: &mut Types,
+    item: &str,
+    output: prost_reflect::MessageDescriptor,
+) -> String {
     let name = format!("{item}Connection");
     let mut object = Object::new(&name)
         .description(format!("一页 {item} A page of {item}."))

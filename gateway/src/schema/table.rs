@@ -29,7 +29,7 @@ const fn query(name: &'static str, rpc: &'static str, shape: Shape) -> Query {
 }
 
 /// Fields of Query, beside `viewer`, `node` and `nodes`.
-pub const QUERIES: [Query; 22] = [
+pub const QUERIES: [Query; 25] = [
     query(
         "divisions",
         "households.ListDivisions",
@@ -114,6 +114,17 @@ pub const QUERIES: [Query; 22] = [
         "workflow.ListTemplates",
         Shape::List { items: "templates" },
     ),
+    query("work", "workflow.ListWork", Shape::Page { items: "work" }),
+    query(
+        "holdings",
+        "workflow.ListHoldings",
+        Shape::One { field: "holdings" },
+    ),
+    query(
+        "deputies",
+        "workflow.ListDeputies",
+        Shape::List { items: "deputies" },
+    ),
     query("alerts", "comparison.ListAlerts", Shape::Alerts),
     query(
         "alert",
@@ -177,7 +188,7 @@ const ACT: &str = "workflow.ActOnCase";
 const LEAD: &str = "workflow.ActOnLead";
 
 /// Fields of Mutation.
-pub const MUTATIONS: [Mutation; 60] = [
+pub const MUTATIONS: [Mutation; 65] = [
     mutation("putDivision", "households.PutDivision", "division"),
     mutation("putNoticePlace", "households.PutNoticePlace", "place"),
     mutation("putMonitoringLine", "households.PutMonitoringLine", "line"),
@@ -239,6 +250,11 @@ pub const MUTATIONS: [Mutation; 60] = [
     mutation("grantOverride", ACT, "command.grant_override"),
     mutation("freezeWarningList", "workflow.FreezeWarningList", ""),
     mutation("loadTemplate", "workflow.LoadTemplate", ""),
+    mutation("claimWork", "workflow.ClaimWork", ""),
+    mutation("releaseWork", "workflow.ReleaseWork", ""),
+    mutation("handOverWork", "workflow.HandOverWork", ""),
+    mutation("appointDeputy", "workflow.AppointDeputy", "deputy"),
+    mutation("revokeDeputy", "workflow.RevokeDeputy", ""),
     file("submitAlertBatch", "comparison.SubmitAlertBatch"),
     file("submitItemFile", "comparison.SubmitItemFile"),
     mutation("putAlertRule", "comparison.PutAlertRule", "rule"),
@@ -257,16 +273,17 @@ pub const MUTATIONS: [Mutation; 60] = [
 ];
 
 /// Fields that callers do not see: they are for services, or hold what a role may not.
-pub const UNSEEN: [(&str, &str); 3] = [
+pub const UNSEEN: [(&str, &str); 4] = [
     // Its texts are shown by the fields of the event itself.
     ("CaseEvent", "command"),
     ("CaseEvent", "declaration"),
     // Pages have their own place.
     ("Alert", "position"),
+    ("AccessEntry", "place"),
 ];
 
 /// Fields of messages that no caller sets: they follow from what happens.
-pub const UNSET: [(&str, &[&str]); 7] = [
+pub const UNSET: [(&str, &[&str]); 8] = [
     (
         "Household",
         &[
@@ -282,6 +299,10 @@ pub const UNSET: [(&str, &[&str]); 7] = [
     ("NoticePlace", &["required"]),
     ("Authorisation", &["id", "withdrawn_on"]),
     ("AlertRule", &["version"]),
+    (
+        "Deputy",
+        &["id", "appointed_by", "revoked_on", "create_time"],
+    ),
     ("Monitoring", &["recorded_by", "recorded_at"]),
     ("Meeting", &["id", "recorded_by", "record_time"]),
 ];

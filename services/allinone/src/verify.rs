@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use chassis::{evidence::EvidenceStore, ledger, secret::SecretKey};
+use chassis::{access_log, evidence::EvidenceStore, ledger, secret::SecretKey};
 use serde::{Deserialize, Serialize};
 use sqlx::{Connection, PgConnection};
 use tokio::sync::mpsc;
@@ -155,6 +155,9 @@ async fn one(
     });
     let report = report.await?;
     let mut fault = report.fault.map(|fault| fault.to_string());
+    if fault.is_none() {
+        fault = access_log::verify(&mut connection, service).await?;
+    }
     if fault.is_none() && service == "workflow" {
         fault = workflow::verify_projection(&mut connection).await?;
     }

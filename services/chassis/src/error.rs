@@ -208,7 +208,7 @@ impl Error {
 
 /// Things by name, so that an error that passed through the wire stays a static text.
 fn known(what: Option<&str>) -> &'static str {
-    const THINGS: [&str; 16] = [
+    const THINGS: [&str; 18] = [
         "household",
         "person",
         "division",
@@ -224,7 +224,9 @@ fn known(what: Option<&str>) -> &'static str {
         "import",
         "batch",
         "warning list",
+        "deputy",
         "database",
+        "access record",
     ];
     THINGS
         .into_iter()

@@ -2,6 +2,8 @@
 
 #![deny(missing_docs)]
 
+pub mod access_log;
+pub mod access_server;
 pub mod auth;
 pub mod client;
 pub mod clock;

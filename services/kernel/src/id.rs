@@ -56,6 +56,8 @@ ids! {
     MeasureId,
     /// A piece of evidence: a photo, a scan, a signature.
     EvidenceId,
+    /// An appointment as a deputy.
+    DeputyId,
     /// The client's idempotency key.
     RequestId,
 }

@@ -19,8 +19,8 @@ pub use calendar::{LedgerWindow, Month, Quarter, local_date};
 pub use code::{Code, UnknownCode};
 pub use division::{DivisionCode, DivisionLevel, InvalidDivisionCode};
 pub use id::{
-    AlertId, AuthorisationId, BatchId, CaseId, ComparisonId, EvidenceId, HouseholdId, LeadId,
-    MeasureId, NoticePlaceId, PersonId, PlanId, RequestId,
+    AlertId, AuthorisationId, BatchId, CaseId, ComparisonId, DeputyId, EvidenceId, HouseholdId,
+    LeadId, MeasureId, NoticePlaceId, PersonId, PlanId, RequestId,
 };
 pub use id_number::{IdNumber, InvalidIdNumber, Sex};
 pub use identity::{Department, InvalidDepartment, Principal, Role, Scope};

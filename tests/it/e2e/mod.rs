@@ -1,9 +1,11 @@
 //! User stories, through GraphQL only.
 
+mod access_log;
 mod bad_input;
 mod batching;
 mod evidence;
 mod personal_data;
+mod queues;
 mod scenario_01_shock;
 mod scenario_02_below_the_line;
 mod scenario_03_van;

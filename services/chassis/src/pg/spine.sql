@@ -75,3 +75,40 @@ create table if not exists {schema}.idempotency (
     primary key (principal, operation, key)
 );
 create index if not exists idempotency_age on {schema}.idempotency (created_at);
+
+-- Who called what, written beside the request and sealed into the feed (SEC-2). Nothing of a household
+-- is in it; which ones a call was about stands in access_of.
+create table if not exists {schema}.access (
+    id uuid primary key,
+    called_at timestamptz not null,
+    account text not null,
+    role text not null,
+    -- Of the caller.
+    division_code text collate "C" not null,
+    rpc text not null,
+    traceparent text not null,
+    -- How many households it was about.
+    households integer not null,
+    -- Names the feed item that sealed it; null until then.
+    seal uuid
+);
+create index if not exists access_sealed on {schema}.access (seal, id);
+create table if not exists {schema}.access_of (
+    household_id uuid not null,
+    called_at timestamptz not null,
+    access_id uuid not null,
+    -- Of the household.
+    division_code text collate "C" not null,
+    primary key (household_id, called_at, access_id)
+);
+create index if not exists access_of_call on {schema}.access_of (access_id);
+alter table {schema}.access enable row level security;
+alter table {schema}.access force row level security;
+drop policy if exists access_known on {schema}.access;
+create policy access_known on {schema}.access
+    using (nullif(current_setting('app.scope', true), '') is not null);
+alter table {schema}.access_of enable row level security;
+alter table {schema}.access_of force row level security;
+drop policy if exists access_scope on {schema}.access_of;
+create policy access_scope on {schema}.access_of
+    using ({schema}.visible(division_code)) with check ({schema}.visible(division_code));

@@ -1,5 +1,6 @@
 //! Alerts of departments and the asset comparison: the shell around `comparison-core`.
 
+mod about;
 pub mod access;
 pub mod consume;
 mod convert;
@@ -12,6 +13,7 @@ mod store;
 pub mod window;
 
 use chassis::{
+    access_server::AccessServer,
     auth::{Authenticator, ServiceIdentity},
     config::{DatabaseConfig, ProcessConfig},
     feed_server::FeedServer,
@@ -20,6 +22,7 @@ use chassis::{
     process, server, subscription,
 };
 use proto::{
+    access::v1::access_service_server::AccessServiceServer,
     comparison::v1::comparison_service_server::ComparisonServiceServer,
     feed::v1::feed_service_server::FeedServiceServer,
 };
@@ -80,8 +83,13 @@ pub async fn run(config: Config, listener: TcpListener, runtime: Runtime) -> any
     );
     let registry = Households::new(config.peer("households")?, identity);
     let service = Service::new(database.clone(), registry, windows, feed.clone());
+    let log = service.access_log();
+    log.spawn_sealing(&runtime.lifecycle, config.county);
     let routes = Routes::new(ComparisonServiceServer::new(service))
-        .add_service(FeedServiceServer::new(feed));
+        .add_service(FeedServiceServer::new(feed))
+        .add_service(AccessServiceServer::new(AccessServer::new(
+            database.clone(),
+        )));
     server::serve(listener, routes, authenticator, database.clone(), &runtime).await?;
     database.close().await;
     Ok(())

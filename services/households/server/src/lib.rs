@@ -1,5 +1,6 @@
 //! The registry of divisions, households and persons: the shell around `households-core`.
 
+mod about;
 pub mod access;
 pub mod consume;
 mod convert;
@@ -13,6 +14,7 @@ mod seal;
 mod store;
 
 use chassis::{
+    access_server::AccessServer,
     auth::{Authenticator, ServiceIdentity},
     config::{DatabaseConfig, ProcessConfig},
     feed_server::FeedServer,
@@ -23,6 +25,7 @@ use chassis::{
     server, subscription,
 };
 use proto::{
+    access::v1::access_service_server::AccessServiceServer,
     feed::v1::feed_service_server::FeedServiceServer,
     households::v1::households_service_server::HouseholdsServiceServer,
 };
@@ -83,8 +86,13 @@ pub async fn run(config: Config, listener: TcpListener, runtime: Runtime) -> any
         access::sees_feed,
     );
     let service = Service::new(database.clone(), sealer);
+    let log = service.access_log();
+    log.spawn_sealing(&runtime.lifecycle, config.county);
     let routes = Routes::new(HouseholdsServiceServer::new(service))
-        .add_service(FeedServiceServer::new(feed));
+        .add_service(FeedServiceServer::new(feed))
+        .add_service(AccessServiceServer::new(AccessServer::new(
+            database.clone(),
+        )));
     server::serve(listener, routes, authenticator, database.clone(), &runtime).await?;
     database.close().await;
     Ok(())

@@ -1,5 +1,6 @@
 //! Who helps, with what, and what came of it (S36, S46–S54): the shell around `measures-core`.
 
+mod about;
 pub mod access;
 mod arrival;
 pub mod consume;
@@ -9,6 +10,7 @@ mod rpc;
 mod store;
 
 use chassis::{
+    access_server::AccessServer,
     auth::{Authenticator, ServiceIdentity},
     config::{DatabaseConfig, ProcessConfig},
     feed_server::FeedServer,
@@ -17,6 +19,7 @@ use chassis::{
     process, server, subscription,
 };
 use proto::{
+    access::v1::access_service_server::AccessServiceServer,
     feed::v1::feed_service_server::FeedServiceServer,
     measures::v1::measures_service_server::MeasuresServiceServer,
 };
@@ -69,8 +72,14 @@ pub async fn run(config: Config, listener: TcpListener, runtime: Runtime) -> any
         runtime.lifecycle.clone(),
         access::sees_feed,
     );
-    let routes = Routes::new(MeasuresServiceServer::new(Service::new(database.clone())))
-        .add_service(FeedServiceServer::new(feed));
+    let service = Service::new(database.clone());
+    let log = service.access_log();
+    log.spawn_sealing(&runtime.lifecycle, config.county);
+    let routes = Routes::new(MeasuresServiceServer::new(service))
+        .add_service(FeedServiceServer::new(feed))
+        .add_service(AccessServiceServer::new(AccessServer::new(
+            database.clone(),
+        )));
     server::serve(listener, routes, authenticator, database.clone(), &runtime).await?;
     database.close().await;
     Ok(())

@@ -6,10 +6,11 @@ use chrono::{Datelike, Days, Months, NaiveDate};
 use kernel::{CaseId, Category, Code, EliminationKind, NoticeKind, NoticePlaceId, RiskType};
 
 use crate::{
+    claim::Claim,
     command::{Command, Part, Verdict},
     due::Alarm,
     guard::overridable,
-    state::CaseState,
+    state::{CaseState, Duty},
     template::{Hold, Template},
 };
 
@@ -25,6 +26,8 @@ pub struct Event {
     pub on: NaiveDate,
     /// Account that decided.
     pub actor: String,
+    /// Account in whose place it decided, as a deputy (ORG-4).
+    pub on_behalf_of: Option<String>,
     /// What the case keeps of the facts that were seen.
     pub noted: Noted,
 }
@@ -43,6 +46,15 @@ pub enum What {
         /// The limit.
         due: NaiveDate,
     },
+    /// Somebody is busy with the current task from now on (WF-12). Decides nothing.
+    Claimed {
+        /// Who, and until when.
+        claim: Claim,
+        /// Who had it until then.
+        from: Option<String>,
+    },
+    /// The current task is free again. Decides nothing.
+    Released,
 }
 
 /// A fact that a case keeps, because its life depends on what it was at the time.
@@ -61,12 +73,23 @@ pub enum Noted {
 }
 
 impl Event {
+    /// Who stands behind it: who acted, then in whose place.
+    #[must_use]
+    pub fn persons(&self) -> Vec<String> {
+        let acted = std::iter::once(self.actor.clone());
+        acted.chain(self.on_behalf_of.clone()).collect()
+    }
+
     /// The event's name: the state that it led to, or what was done without leading anywhere.
     #[must_use]
     pub fn name(&self) -> &'static str {
         match &self.what {
             What::ComparisonDelivered => "COMPARISON_DELIVERED",
             What::AlarmRaised { .. } => "ALARM_RAISED",
+            What::Claimed { from: None, .. } => "CLAIMED",
+            What::Claimed { claim, .. } if claim.account == self.actor => "TAKEN_OVER",
+            What::Claimed { .. } => "HANDED_OVER",
+            What::Released => "RELEASED",
             What::Decided(Command::PostNotice { .. }) => "NOTICE_POSTED",
             What::Decided(Command::RemoveNotice { .. }) => "NOTICE_REMOVED",
             What::Decided(Command::SubmitVillageReport { .. }) => "VILLAGE_REPORTED",
@@ -133,8 +156,8 @@ pub struct Ended {
     pub to: CaseState,
     /// When.
     pub on: NaiveDate,
-    /// Account that decided so.
-    pub by: String,
+    /// Accounts that stand behind the decision.
+    pub by: Vec<String>,
 }
 
 /// Something that a second person let pass.
@@ -142,8 +165,8 @@ pub struct Ended {
 pub struct Override {
     /// Code of the requirement.
     pub requirement: &'static str,
-    /// Account that granted it.
-    pub by: String,
+    /// Accounts that stand behind it, the one that granted it first.
+    pub by: Vec<String>,
     /// When.
     pub on: NaiveDate,
     /// Whether the move that needed it was made.
@@ -167,8 +190,12 @@ pub struct Case {
     pub reached: NaiveDate,
     /// Accounts that visited for the identification or the elimination.
     pub visitors: Vec<String>,
-    /// Account that reviewed for the township.
-    pub township_reviewer: Option<String>,
+    /// Accounts that decided for the township; of a deputy both persons (ORG-3).
+    pub reviewers: Vec<String>,
+    /// Accounts that decided for the county; of a deputy both persons (ORG-3).
+    pub deciders: Vec<String>,
+    /// Who is busy with the current task (WF-12); may have expired.
+    pub claim: Option<Claim>,
     /// The notice that runs or ran last.
     pub notice: Option<Notice>,
     /// The village has reported (S32).
@@ -220,7 +247,9 @@ impl Case {
             declared: event.on,
             reached: event.on,
             visitors: Vec::new(),
-            township_reviewer: None,
+            reviewers: Vec::new(),
+            deciders: Vec::new(),
+            claim: None,
             notice: None,
             village_reported: false,
             enrolled: None,
@@ -262,6 +291,7 @@ impl Case {
             What::Decided(command) => {
                 if event.to != self.state {
                     self.reached = event.on;
+                    self.claim = None;
                 }
                 if let Noted::LetPass(passed) = &event.noted {
                     let granted = self.overrides.iter_mut();
@@ -274,21 +304,45 @@ impl Case {
                         from: self.state,
                         to: event.to,
                         on: event.on,
-                        by: event.actor.clone(),
+                        by: event.persons(),
                     });
                 }
+                self.note_duty(command, event);
                 self.take_over(command, event);
             }
             What::AlarmRaised { alarm, due } => self.alarmed = Some((*due, *alarm)),
+            What::Claimed { claim, .. } => self.claim = Some(claim.clone()),
+            What::Released => self.claim = None,
             What::ComparisonDelivered => {}
         }
+        self.claim = self.claim.take().filter(|claim| claim.lasts(event.on));
         self.state = event.to;
+    }
+
+    /// Who stands behind a decision; of a deputy both persons.
+    fn note_duty(&mut self, command: &Command, event: &Event) {
+        let noted = match command.step().duty() {
+            Duty::Free => return,
+            Duty::Township => &mut self.reviewers,
+            Duty::County => &mut self.deciders,
+        };
+        noted.extend(event.persons());
+    }
+
+    /// Everybody who visited or decided, each once.
+    #[must_use]
+    pub fn took_part(&self) -> Vec<String> {
+        let mut all = [&self.visitors[..], &self.reviewers, &self.deciders].concat();
+        all.sort_unstable();
+        all.dedup();
+        all
     }
 
     fn take_over(&mut self, command: &Command, event: &Event) {
         match command {
             Command::Verify(visit) => {
-                self.visitors.extend(visit.visitors.iter().cloned());
+                let persons = visit.persons(&event.actor, event.on_behalf_of.as_ref());
+                self.visitors.extend(persons);
                 self.reached = visit.visited;
             }
             Command::FindNotQualified { reason, .. } => self.closed_reason = Some(reason.as_str()),
@@ -338,13 +392,12 @@ impl Case {
             Command::GrantOverride { requirement, .. } => {
                 let granted = overridable(requirement).map(|requirement| Override {
                     requirement,
-                    by: event.actor.clone(),
+                    by: event.persons(),
                     on: event.on,
                     used: false,
                 });
                 self.overrides.extend(granted);
             }
-            Command::ReviewByTownship { .. } => self.township_reviewer = Some(event.actor.clone()),
             Command::Disqualify { ground, .. } => self.closed_reason = Some(ground.as_str()),
             Command::Enrol { .. } => {
                 self.enrolled = Some(event.on);
@@ -372,6 +425,7 @@ impl Case {
             Command::Declare(_)
             | Command::Authorise { .. }
             | Command::ListForWarning
+            | Command::ReviewByTownship { .. }
             | Command::ConfirmComparison
             | Command::Approve { .. }
             | Command::StartAssistance

@@ -105,6 +105,16 @@ pub struct Actor {
     pub account: String,
     /// What the account acts as.
     pub role: Role,
+    /// Account in whose place it acts, as an appointed deputy (ORG-4).
+    pub on_behalf_of: Option<String>,
+}
+
+impl Actor {
+    /// Everybody who stands behind what is done: the one who acts, and the one in whose place.
+    pub fn persons(&self) -> impl Iterator<Item = &str> {
+        let own = std::iter::once(self.account.as_str());
+        own.chain(self.on_behalf_of.as_deref())
+    }
 }
 
 /// A command on a case.
@@ -428,6 +438,16 @@ pub struct Visit {
     pub complete: bool,
     /// Hashes of the form and the photos.
     pub evidence: Vec<String>,
+}
+
+impl Visit {
+    /// Everybody who stands behind the visit: a deputy who went there, went in somebody's place.
+    #[must_use]
+    pub fn persons(&self, actor: &str, on_behalf_of: Option<&String>) -> Vec<String> {
+        let went = self.visitors.iter().any(|visitor| visitor == actor);
+        let place = on_behalf_of.filter(|_| went);
+        self.visitors.iter().chain(place).cloned().collect()
+    }
 }
 
 /// A democratic appraisal (S27).

@@ -51,6 +51,7 @@ pub fn declare(
         to: CaseState::Declared,
         on: today,
         actor: actor.account.clone(),
+        on_behalf_of: actor.on_behalf_of.clone(),
         noted: history.eliminated.map_or(Noted::Nothing, Noted::RelapseOf),
     };
     Ok(Decision {
@@ -73,10 +74,12 @@ pub fn decide(
     let mut checks = Checks::default();
     guard::place(&mut checks, case, command.step());
     guard::person(&mut checks, case, command.step(), actor);
+    guard::visitors(&mut checks, case, &command, actor);
+    guard::claim(&mut checks, case, command.step(), actor, today);
     guard::standing(&mut checks, case, &command, facts, today);
     guard::given(&mut checks, case, &command, facts, today);
     guard::papers(&mut checks, case, &command);
-    let passed = checks.let_pass(case, &actor.account);
+    let passed = checks.let_pass(case, actor);
     let rules = checks.verdict()?;
     let event = Event {
         to: next_state(case, &command, facts),
@@ -84,6 +87,7 @@ pub fn decide(
         what: What::Decided(command),
         on: today,
         actor: actor.account.clone(),
+        on_behalf_of: actor.on_behalf_of.clone(),
     };
     Ok(Decision { event, rules })
 }

@@ -86,6 +86,7 @@ impl Notification {
             to: case.state,
             on: today,
             actor: actor.to_owned(),
+            on_behalf_of: None,
             noted: Noted::Nothing,
         }
     }

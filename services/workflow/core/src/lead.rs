@@ -3,7 +3,13 @@
 use chrono::{Days, NaiveDate};
 use kernel::{CaseId, Department, LeadChannel, LeadId, Refusal, Role, Severity};
 
-use crate::{calendar::plus_working_days, command::Actor, guard::Checks};
+use crate::{
+    calendar::plus_working_days,
+    claim::{self, Claim},
+    command::Actor,
+    guard::Checks,
+    work::Turn,
+};
 
 /// Leads about one household and risk belong together for so many days (DET-9).
 pub const GROUPING_DAYS: u64 = 90;
@@ -101,6 +107,8 @@ pub struct Lead {
     pub risk_found: bool,
     /// Day by which the department gets feedback; absent without a department.
     pub feedback_due: Option<NaiveDate>,
+    /// Who is busy with it (WF-12); may have expired.
+    pub claim: Option<Claim>,
 }
 
 /// What a lead belongs to.
@@ -172,6 +180,7 @@ impl Lead {
             visited: None,
             risk_found: false,
             feedback_due: told_by.filter(|_| is_alert),
+            claim: None,
         }
     }
 
@@ -197,11 +206,49 @@ impl Lead {
         );
         checks.verdict()?;
         self.linked = Some(Linked::Case(case));
+        self.claim = None;
         self.state = match self.state {
             LeadState::Visited => LeadState::CaseOpened,
             _ => LeadState::Linked,
         };
         Ok(())
+    }
+
+    /// Day by which somebody has to do something; `None` when nothing is open or has a limit.
+    #[must_use]
+    pub fn due(&self) -> Option<NaiveDate> {
+        match self.state {
+            LeadState::VisitOrdered => self.visit_due.or(self.feedback_due),
+            LeadState::Received | LeadState::Visited => self.feedback_due,
+            _ => None,
+        }
+    }
+
+    /// Whose turn it is, and what they may do (WF-12).
+    #[must_use]
+    pub fn turns(&self) -> Vec<Turn<&'static str>> {
+        let mut turns = Vec::new();
+        let mut add = |step, roles| Turn::add(&mut turns, step, roles);
+        match self.state {
+            LeadState::Received => {
+                add("ORDER_VISIT", SORTERS);
+                if !self.is_self_declared() {
+                    add("DISMISS", SORTERS);
+                }
+                add("FORWARD", SORTERS);
+            }
+            LeadState::VisitOrdered => add("RECORD_VISIT", VISITORS),
+            LeadState::Visited if self.risk_found => {
+                add("DECLARE_CASE", VILLAGE);
+                add("SECTOR_ISSUE", VILLAGE);
+            }
+            LeadState::Visited => {
+                add("NO_RISK", VILLAGE);
+                add("SECTOR_ISSUE", VILLAGE);
+            }
+            _ => {}
+        }
+        turns
     }
 
     fn is_self_declared(&self) -> bool {
@@ -229,6 +276,22 @@ const VILLAGE: &[Role] = &[
     Role::TownshipOffice,
 ];
 
+/// Those who look through what came in.
+const SORTERS: &[Role] = &[
+    Role::VillageCadre,
+    Role::FirstSecretary,
+    Role::TownshipOffice,
+    Role::CountyOfficer,
+];
+
+/// Those who go there.
+const VISITORS: &[Role] = &[
+    Role::GridWorker,
+    Role::VillageCadre,
+    Role::FirstSecretary,
+    Role::TownshipOffice,
+];
+
 /// Decides a command on a lead and returns the lead after it.
 ///
 /// # Errors
@@ -242,21 +305,16 @@ pub fn decide_lead(
     let mut checks = Checks::default();
     let mut next = lead.clone();
     let roles = match command {
-        LeadCommand::RecordVisit { .. } => &[
-            Role::GridWorker,
-            Role::VillageCadre,
-            Role::FirstSecretary,
-            Role::TownshipOffice,
-        ][..],
-        LeadCommand::OrderVisit | LeadCommand::Dismiss { .. } | LeadCommand::Forward { .. } => &[
-            Role::VillageCadre,
-            Role::FirstSecretary,
-            Role::TownshipOffice,
-            Role::CountyOfficer,
-        ],
+        LeadCommand::RecordVisit { .. } => VISITORS,
+        LeadCommand::OrderVisit | LeadCommand::Dismiss { .. } | LeadCommand::Forward { .. } => {
+            SORTERS
+        }
         LeadCommand::NoRisk { .. } | LeadCommand::SectorIssue { .. } => VILLAGE,
     };
     checks.role(roles, actor.role);
+    claim::not_of_another(&mut checks, lead.claim.as_ref(), actor, today);
+    // Every action ends the task that somebody may have been busy with.
+    next.claim = None;
     match command {
         LeadCommand::OrderVisit => {
             from(&mut checks, lead.state, &[LeadState::Received]);

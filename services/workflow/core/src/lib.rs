@@ -8,8 +8,10 @@
 
 mod calendar;
 mod case;
+mod claim;
 mod command;
 mod decide;
+mod deputy;
 mod due;
 mod facts;
 mod guard;
@@ -20,21 +22,28 @@ mod state;
 mod template;
 #[cfg(test)]
 mod tests;
+mod work;
 
 pub use calendar::{is_working_day, plus_working_days};
 pub use case::{Case, Ended, Event, Noted, Notice, Override, Posting, What};
+pub use claim::{
+    CLAIM_DAYS, CLAIMS_MAX, Claim, claim_case, claim_lead, hand_over_case, hand_over_lead,
+    release_case, release_lead,
+};
 pub use command::{
     Actor, Appraisal, Command, Correction, Declaration, DisqualificationGround, NaturalEnd,
     NotQualified, Part, Proxy, ProxyRelation, Verdict, Visit,
 };
 pub use decide::{Decision, History, decide, declare};
+pub use deputy::{Appointment, DEPUTY_DAYS_MAX, appointable};
 pub use due::{Alarm, Notification, alarm, due, last_chance, next_alarm, notification};
 pub use facts::{ComparisonFacts, Facts, HouseholdFacts, MeasureFacts, Needs};
 pub use guard::overridable;
 pub use meeting::{Ballot, Capacity, Meeting};
 pub use moves::{NextMove, moves};
-pub use state::{CaseState, Move};
+pub use state::{CaseState, Duty, Move};
 pub use template::{
     DEFAULT, Escalation, Evidence, Fault, Guard, Hold, Limit, Parameters, SHIPPED, Since, Step,
     Template, Within,
 };
+pub use work::{Turn, turns};

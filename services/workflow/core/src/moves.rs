@@ -40,8 +40,9 @@ pub fn moves(case: &Case, facts: &Facts, actor: &Actor, today: NaiveDate) -> Vec
             let blank = blank(step)?;
             let [mut person, mut standing, mut given] = [(); 3].map(|()| Checks::default());
             guard::person(&mut person, case, step, actor);
+            guard::claim(&mut standing, case, step, actor, today);
             guard::standing(&mut standing, case, &blank, facts, today);
-            standing.let_pass(case, &actor.account);
+            standing.let_pass(case, actor);
             guard::given(&mut given, case, &blank, facts, today);
             guard::papers(&mut given, case, &blank);
             let mut to_give = given.unmet();

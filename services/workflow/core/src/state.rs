@@ -157,7 +157,52 @@ kernel::codes! {
     }
 }
 
+/// Which part of a decision a move is: nobody has two in one case (ORG-3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Duty {
+    /// None: nobody's papers are looked through.
+    Free,
+    /// The township's decision.
+    Township,
+    /// The county's decision.
+    County,
+}
+
 impl Move {
+    /// Which duty the move is. Who visited is not who makes a move but who the visit names.
+    #[must_use]
+    pub const fn duty(self) -> Duty {
+        match self {
+            Self::ReviewByTownship | Self::ReturnForCorrection | Self::File => Duty::Township,
+            Self::ConfirmComparison
+            | Self::Disqualify
+            | Self::Approve
+            | Self::Eliminate
+            | Self::DecideAppeal
+            | Self::GrantOverride => Duty::County,
+            Self::Declare
+            | Self::Authorise
+            | Self::Verify
+            | Self::FindNotQualified
+            | Self::ListForWarning
+            | Self::Appraise
+            | Self::PostNotice
+            | Self::RemoveNotice
+            | Self::CloseNotice
+            | Self::SubmitVillageReport
+            | Self::Enrol
+            | Self::StartAssistance
+            | Self::Track
+            | Self::ResumeAssistance
+            | Self::ProposeElimination
+            | Self::ReturnToAssistance
+            | Self::FlagEmergency
+            | Self::CloseNatural
+            | Self::Withdraw
+            | Self::Appeal => Duty::Free,
+        }
+    }
+
     /// Whether the move means something else in an elimination (T15).
     #[must_use]
     pub const fn differs(self) -> bool {

@@ -79,11 +79,21 @@ const PAPER_READERS: &[Role] = &[
     Role::DisciplineInspection,
 ];
 
-/// Those who keep the village's warning list (T4) and hold its meetings (T5).
+/// Those who keep the village's warning list (T4).
 const VILLAGE: &[Role] = &[Role::VillageCadre, Role::FirstSecretary];
 
 /// Those who set the platform up; what they load is checked, and they decide nothing by it.
 const ADMINISTRATORS: &[Role] = &[Role::SystemAdmin];
+
+/// Those who see to it that work goes on when somebody leaves (ORG-4).
+pub const LEADERS: &[Role] = &[
+    Role::TownshipLeader,
+    Role::CountyOfficer,
+    Role::CountyApprover,
+];
+
+/// Those who appoint deputies; whom for, `workflow_core::appointable` says (ORG-4).
+const APPOINTERS: &[Role] = &[Role::TownshipLeader, Role::CountyApprover];
 
 /// Whoever follows the procedure, or sets it up.
 const TEMPLATE_READERS: &[Role] = &[
@@ -115,12 +125,20 @@ pub const ACCESS: Access = &[
     ("ListMoves", READERS),
     ("FreezeWarningList", VILLAGE),
     ("GetWarningList", READERS),
-    ("HoldMeeting", VILLAGE),
+    ("HoldMeeting", ACTORS),
     ("ListMeetings", PAPER_READERS),
     ("SubmitEvidence", ACTORS),
     ("GetEvidence", PAPER_READERS),
     ("LoadTemplate", ADMINISTRATORS),
     ("ListTemplates", TEMPLATE_READERS),
+    ("ListWork", READERS),
+    ("ClaimWork", ACTORS),
+    ("ReleaseWork", ACTORS),
+    ("ListHoldings", ACTORS),
+    ("HandOverWork", LEADERS),
+    ("AppointDeputy", APPOINTERS),
+    ("RevokeDeputy", APPOINTERS),
+    ("ListDeputies", READERS),
 ];
 
 /// Whether the caller's role may call `rpc`.

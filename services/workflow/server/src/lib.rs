@@ -1,6 +1,8 @@
 //! Leads and cases on their way through the procedure: the shell around `workflow-core`.
 
+mod about;
 pub mod access;
+mod acting;
 mod case_file;
 pub mod consume;
 mod convert;
@@ -17,6 +19,7 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use chassis::{
+    access_server::AccessServer,
     auth::{Authenticator, ServiceIdentity},
     config::{DatabaseConfig, ProcessConfig},
     evidence::EvidenceStore,
@@ -26,6 +29,7 @@ use chassis::{
     process, server, subscription,
 };
 use proto::{
+    access::v1::access_service_server::AccessServiceServer,
     feed::v1::feed_service_server::FeedServiceServer,
     workflow::v1::workflow_service_server::WorkflowServiceServer,
 };
@@ -91,8 +95,13 @@ pub async fn run(config: Config, listener: TcpListener, runtime: Runtime) -> any
         access::sees_feed,
     );
     let service = Service::new(database.clone(), neighbours, evidence);
-    let routes =
-        Routes::new(WorkflowServiceServer::new(service)).add_service(FeedServiceServer::new(feed));
+    let log = service.access_log();
+    log.spawn_sealing(&runtime.lifecycle, config.county);
+    let routes = Routes::new(WorkflowServiceServer::new(service))
+        .add_service(FeedServiceServer::new(feed))
+        .add_service(AccessServiceServer::new(AccessServer::new(
+            database.clone(),
+        )));
     server::serve(listener, routes, authenticator, database.clone(), &runtime).await?;
     database.close().await;
     Ok(())

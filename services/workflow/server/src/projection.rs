@@ -48,7 +48,8 @@ pub async fn verify_projection(connection: &mut PgConnection) -> anyhow::Result<
                 && file.case.state.is_final() != row.try_get::<bool, _>("open")?
                 && convert::day(due_on) == stored.due_on
                 && file.case.version == row.try_get::<i64, _>("version")?
-                && is_told(&file, &stored);
+                && is_told(&file, &stored)
+                && store::work::is_told(connection, &file).await?;
             if !is_same {
                 return Ok(Some(format!("case {id}: its row differs from its events")));
             }

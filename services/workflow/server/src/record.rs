@@ -2,7 +2,7 @@
 //! the caller's transaction.
 
 use chassis::{error::Error, feed::Item, pg::Tx};
-use kernel::{Code, RuleId};
+use kernel::{Code, DeputyId, RuleId};
 use prost::Message;
 use proto::workflow::v1 as wire;
 use workflow_core::Event;
@@ -31,6 +31,10 @@ pub struct Told {
     pub comparison_id: String,
     /// Whom an alarm is for.
     pub told_roles: Vec<String>,
+    /// Appointment by which a deputy acted.
+    pub deputy: Option<DeputyId>,
+    /// Why a claim was taken or handed over.
+    pub reason: String,
 }
 
 /// Records the first event of a case.
@@ -62,14 +66,18 @@ pub async fn event(
     file.case.apply(event);
     file.updated = tx.now();
     let texts = told.command.as_mut().map(command::take_texts);
+    let mut texts = texts.unwrap_or_default();
+    if !told.reason.is_empty() {
+        texts.push((CLAIM_REASON.into(), told.reason));
+    }
     let mut item = event_to_proto(file, event, Some(before), &doer(tx));
     item.command = told.command;
     item.facts = told.facts;
     item.rules = names(told.rules);
     item.comparison_id = told.comparison_id;
     item.told_roles = told.told_roles;
+    item.deputy_id = told.deputy.map(|id| id.to_string()).unwrap_or_default();
     store::case::update(tx, file).await?;
-    let texts = texts.unwrap_or_default();
     store::text::insert(tx, file.id.0, file.case.version, &file.division, &texts).await?;
     publish(tx, file, &item);
     Ok(())
@@ -78,6 +86,23 @@ pub async fn event(
 /// Name of a lead's event: its new state, or that another channel found it.
 pub const SOURCE_ADDED: &str = "SOURCE_ADDED";
 
+/// Field of the text that says why a claim was taken or handed over.
+pub const CLAIM_REASON: &str = "claim_reason";
+
+/// What is told of a lead's event beside the lead.
+#[derive(Default)]
+pub struct ToldOfLead {
+    /// The action as it was sent.
+    pub action: Option<wire::ActOnLeadRequest>,
+    /// Who had the claim before.
+    pub claimed_from: Option<String>,
+    /// In whose place a deputy acted, and by which appointment.
+    pub on_behalf_of: Option<String>,
+    pub deputy: Option<DeputyId>,
+    /// Why a claim was taken or handed over.
+    pub claim_reason: String,
+}
+
 /// Records what happened to a lead; its version counts the events.
 pub async fn lead(
     tx: &mut Tx,
@@ -85,11 +110,27 @@ pub async fn lead(
     name: &str,
     action: Option<wire::ActOnLeadRequest>,
 ) -> Result<(), Error> {
+    let told = ToldOfLead {
+        action,
+        ..ToldOfLead::default()
+    };
+    lead_told(tx, file, name, told).await
+}
+
+/// The same, with everything that is told of it.
+pub async fn lead_told(
+    tx: &mut Tx,
+    file: &mut LeadFile,
+    name: &str,
+    mut told: ToldOfLead,
+) -> Result<(), Error> {
     file.version += 1;
-    let mut action = action;
-    let asked = action.as_mut().and_then(|a| a.action.as_mut());
+    let asked = told.action.as_mut().and_then(|a| a.action.as_mut());
     let reason = convert::lead::take_reason(asked);
-    let texts: Vec<_> = reason.into_iter().map(|text| ("reason", text)).collect();
+    let reason = reason.into_iter().map(|text| ("reason", text));
+    let claim_reason = Some(told.claim_reason).filter(|text| !text.is_empty());
+    let claim_reason = claim_reason.into_iter().map(|text| (CLAIM_REASON, text));
+    let texts: Vec<_> = reason.chain(claim_reason).collect();
     store::lead::put(tx, file).await?;
     store::text::insert(tx, file.id.0, file.version, &file.division, &texts).await?;
     let principal = tx.principal();
@@ -100,7 +141,10 @@ pub async fn lead(
         actor: principal.subject.clone(),
         actor_role: principal.role.as_str().to_owned(),
         at: Some(convert::timestamp(tx.now())),
-        action,
+        action: told.action,
+        claimed_from: told.claimed_from.unwrap_or_default(),
+        on_behalf_of: told.on_behalf_of.unwrap_or_default(),
+        deputy_id: told.deputy.map(|id| id.to_string()).unwrap_or_default(),
     };
     tx.publish(Item {
         kind: format!("lead.{}", name.to_lowercase()),

@@ -14,6 +14,8 @@ mod life;
 mod meetings;
 #[path = "workflow/papers.rs"]
 mod papers;
+#[path = "workflow/queues.rs"]
+mod queues;
 #[path = "workflow/remedies.rs"]
 mod remedies;
 #[path = "workflow/scope.rs"]

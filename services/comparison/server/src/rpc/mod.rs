@@ -18,6 +18,7 @@ mod subscribe_alerts;
 use std::{pin::Pin, sync::Arc};
 
 use chassis::{
+    access_log::AccessLog,
     auth::{self, Caller},
     error::Error,
     feed_server::FeedServer,
@@ -28,7 +29,7 @@ use proto::comparison::v1::{comparison_service_server::ComparisonService, *};
 use tokio::sync::Semaphore;
 use tonic::{Request, Response, Status, Streaming};
 
-use crate::{Households, access, window::Windows};
+use crate::{Households, about::About, access, window::Windows};
 
 /// Files at once: each is up to 50 MB on disk and has a thread that reads it. Further ones wait in
 /// their connections.
@@ -42,6 +43,7 @@ pub struct Service {
     windows: Windows,
     feed: FeedServer,
     files: Arc<Semaphore>,
+    log: AccessLog,
 }
 
 impl Service {
@@ -54,12 +56,20 @@ impl Service {
         feed: FeedServer,
     ) -> Self {
         Self {
+            // Every message says where its household lies.
+            log: AccessLog::new(database.clone(), "null"),
             database,
             registry,
             windows,
             feed,
             files: Arc::new(Semaphore::new(FILES_AT_ONCE)),
         }
+    }
+
+    /// Who saw and did what.
+    #[must_use]
+    pub const fn access_log(&self) -> &AccessLog {
+        &self.log
     }
 }
 
@@ -78,7 +88,11 @@ macro_rules! dispatch {
 
             $(async fn $rpc(&self, request: Request<$request>) -> Result<Response<$response>, Status> {
                 let (caller, request) = admit($name, request)?;
-                Ok(Response::new($rpc::handle(self, &caller, request).await?))
+                let mut about = request.about();
+                let response = $rpc::handle(self, &caller, request).await?;
+                about.extend(response.about());
+                self.log.record(&caller, $name, about).await?;
+                Ok(Response::new(response))
             })+
         }
     };

@@ -32,6 +32,7 @@ mod withdraw_authorisation;
 use std::sync::Arc;
 
 use chassis::{
+    access_log::AccessLog,
     auth::{self, Caller},
     error::Error,
     pg::Database,
@@ -40,7 +41,7 @@ use proto::households::v1::{households_service_server::HouseholdsService, *};
 use tokio::sync::Semaphore;
 use tonic::{Request, Response, Status, Streaming};
 
-use crate::{access, seal::Sealer};
+use crate::{about::About, access, seal::Sealer};
 
 /// Imports at once: each holds a file of up to 50 MB on disk and a thread that reads it. Further
 /// ones wait in their connections.
@@ -52,17 +53,29 @@ pub struct Service {
     database: Database,
     sealer: Sealer,
     imports: Arc<Semaphore>,
+    log: AccessLog,
 }
+
+/// Where a household lies.
+const DIVISION: &str =
+    "select h.division_code from households.households h where h.id = of.household";
 
 impl Service {
     /// Serves the registry from `database`.
     #[must_use]
     pub fn new(database: Database, sealer: Sealer) -> Self {
         Self {
+            log: AccessLog::new(database.clone(), DIVISION),
             database,
             sealer,
             imports: Arc::new(Semaphore::new(IMPORTS_AT_ONCE)),
         }
+    }
+
+    /// Who saw and did what.
+    #[must_use]
+    pub const fn access_log(&self) -> &AccessLog {
+        &self.log
     }
 }
 
@@ -79,7 +92,11 @@ macro_rules! dispatch {
         impl HouseholdsService for Service {
             $(async fn $rpc(&self, request: Request<$request>) -> Result<Response<$response>, Status> {
                 let (caller, request) = admit($name, request)?;
-                Ok(Response::new($rpc::handle(self, &caller, request).await?))
+                let mut about = request.about();
+                let response = $rpc::handle(self, &caller, request).await?;
+                about.extend(response.about());
+                self.log.record(&caller, $name, about).await?;
+                Ok(Response::new(response))
             })+
         }
     };

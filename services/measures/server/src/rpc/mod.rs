@@ -11,6 +11,7 @@ mod record_delivery;
 mod record_monitoring;
 
 use chassis::{
+    access_log::AccessLog,
     auth::{self, Caller},
     error::Error,
     pg::Database,
@@ -24,19 +25,30 @@ use proto::measures::v1::{
 };
 use tonic::{Request, Response, Status};
 
-use crate::access;
+use crate::{about::About, access};
 
 /// The service's RPCs over its database.
 #[derive(Debug, Clone)]
 pub struct Service {
     database: Database,
+    log: AccessLog,
 }
 
 impl Service {
     /// Serves plans from `database`.
     #[must_use]
-    pub const fn new(database: Database) -> Self {
-        Self { database }
+    pub fn new(database: Database) -> Self {
+        Self {
+            // Every message says where its household lies.
+            log: AccessLog::new(database.clone(), "null"),
+            database,
+        }
+    }
+
+    /// Who saw and did what.
+    #[must_use]
+    pub const fn access_log(&self) -> &AccessLog {
+        &self.log
     }
 }
 
@@ -53,7 +65,11 @@ macro_rules! dispatch {
         impl MeasuresService for Service {
             $(async fn $rpc(&self, request: Request<$request>) -> Result<Response<$response>, Status> {
                 let (caller, request) = admit($name, request)?;
-                Ok(Response::new($rpc::handle(self, &caller, request).await?))
+                let mut about = request.about();
+                let response = $rpc::handle(self, &caller, request).await?;
+                about.extend(response.about());
+                self.log.record(&caller, $name, about).await?;
+                Ok(Response::new(response))
             })+
         }
     };

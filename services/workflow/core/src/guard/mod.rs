@@ -3,6 +3,7 @@
 //! guards of each part of the procedure are in a file of their own.
 
 mod assist;
+mod duty;
 mod gate;
 mod identify;
 mod notice;
@@ -13,12 +14,14 @@ use std::fmt::Display;
 use chrono::NaiveDate;
 use kernel::{Code, EliminationKind, Refusal, Requirement, RiskType, Role, RuleId};
 
+pub use duty::{bars, visitors};
 pub use identify::declarable;
 pub use notice::hangs_everywhere;
 pub use remedy::overridable;
 
 use crate::{
     case::Case,
+    claim,
     command::{Actor, Command},
     facts::Facts,
     state::Move,
@@ -95,7 +98,7 @@ impl Checks {
     }
 
     /// Time alone will meet it.
-    fn wait(
+    pub(crate) fn wait(
         &mut self,
         rule: RuleId,
         code: &'static str,
@@ -173,21 +176,21 @@ pub fn person(checks: &mut Checks, case: &Case, step: Move, actor: &Actor) {
     if let Some(step) = case.template.nearest(step, case.state) {
         role(checks, &step.roles, actor);
     }
-    let visited = case.visitors.contains(&actor.account);
-    let reviewed = case.township_reviewer.as_ref() == Some(&actor.account);
-    match step {
-        Move::ReviewByTownship | Move::ReturnForCorrection | Move::File => {
-            checks.yes(!visited, "ORG-3", "REVIEWER_DID_NOT_VISIT");
-        }
-        Move::DecideAppeal => {
-            let ended = case.ended.as_ref().is_some_and(|e| e.by == actor.account);
-            let is_another = !visited && !reviewed && !ended;
-            checks.yes(is_another, "ORG-3", "APPEAL_BEFORE_ANOTHER");
-        }
-        Move::ConfirmComparison | Move::Disqualify | Move::Approve | Move::Eliminate => {
-            checks.yes(!visited && !reviewed, "ORG-3", "COUNTY_IS_A_THIRD_PERSON");
-        }
-        _ => {}
+    if step == Move::DecideAppeal {
+        let ended = case.ended.iter().flat_map(|ended| &ended.by);
+        let is_another = !ended
+            .into_iter()
+            .any(|by| actor.persons().any(|own| own == by));
+        checks.yes(is_another, "ORG-3", "APPEAL_BEFORE_ANOTHER");
+    }
+    duty::separate(checks, case, step, actor);
+}
+
+/// Whether the task is not somebody else's (WF-12). A claim is about the moves that lead on: a way out
+/// of the procedure waits for nobody, nor does the list of a whole village.
+pub fn claim(checks: &mut Checks, case: &Case, step: Move, actor: &Actor, today: NaiveDate) {
+    if step.leads_on() && step != Move::ListForWarning {
+        claim::not_of_another(checks, case.claim.as_ref(), actor, today);
     }
 }
 

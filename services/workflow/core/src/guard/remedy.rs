@@ -5,7 +5,10 @@ use chrono::NaiveDate;
 use kernel::RuleId;
 
 use super::Checks;
-use crate::{case::Case, command::Correction};
+use crate::{
+    case::Case,
+    command::{Actor, Correction},
+};
 
 /// Shortest reason with which something may be let pass.
 const OVERRIDE_REASON_CHARS_MIN: usize = 20;
@@ -65,16 +68,22 @@ pub fn grantable(checks: &mut Checks, case: &Case, requirement: &str, reason: &s
 
 impl Checks {
     /// Takes away what somebody else has let pass; returns it.
-    pub fn let_pass(&mut self, case: &Case, account: &str) -> Vec<&'static str> {
+    pub fn let_pass(&mut self, case: &Case, actor: &Actor) -> Vec<&'static str> {
         let mut passed = Vec::new();
         let mut is_own = false;
         self.unmet.retain(|requirement| {
             match case.granted(requirement.code) {
-                Some(granted) if granted.by != account => {
+                Some(granted)
+                    if actor
+                        .persons()
+                        .any(|own| granted.by.iter().any(|by| by == own)) =>
+                {
+                    is_own = true;
+                }
+                Some(granted) => {
                     passed.push(granted.requirement);
                     return false;
                 }
-                Some(_) => is_own = true,
                 None => {}
             }
             true

@@ -27,15 +27,13 @@ fn t8_needs_the_report_the_checklist_and_somebody_who_was_not_there() {
     let visitor = Actor {
         account: "grid_worker".to_owned(),
         role: Role::TownshipOffice,
+        on_behalf_of: None,
     };
     let review = command(Move::ReviewByTownship, walk.today);
     let refusal = decide(&walk.case, review, &walk.facts, &visitor, walk.today);
     assert_eq!(refusal.expect_err("refused").unmet[0].rule, "ORG-3");
     walk.make(Move::ReviewByTownship).expect("reviewed");
-    assert_eq!(
-        walk.case.township_reviewer.as_deref(),
-        Some("township_office")
-    );
+    assert_eq!(walk.case.reviewers, ["township_office"]);
 }
 
 #[test]
@@ -44,6 +42,7 @@ fn org3_who_reviewed_does_not_decide_for_the_county() {
     let reviewer = Actor {
         account: "township_office".to_owned(),
         role: Role::CountyOfficer,
+        on_behalf_of: None,
     };
     for step in [Move::ConfirmComparison, Move::Disqualify] {
         let command = command(step, walk.today);

@@ -8,6 +8,7 @@ mod leads;
 mod meeting;
 mod notice;
 mod properties;
+mod queues;
 mod remedy;
 mod template;
 
@@ -45,6 +46,7 @@ pub fn actor(role: Role) -> Actor {
     Actor {
         account: role.as_str().to_lowercase(),
         role,
+        on_behalf_of: None,
     }
 }
 

@@ -82,6 +82,7 @@ fn run(attempts: Vec<Attempt>) -> Result<History, TestCaseError> {
         to: CaseState::Declared,
         on: walk.today,
         actor: "village_cadre".to_owned(),
+        on_behalf_of: None,
         noted: Noted::Nothing,
     };
     let mut events = vec![first];
@@ -230,7 +231,8 @@ proptest! {
             let on = day("2026-03-02") + Days::new(days);
             let noted = Noted::RequiredPlaces(vec![place(1)]);
             let what = What::Decided(command(step, on));
-            case.apply(&Event { what, to, on, actor: "somebody".to_owned(), noted });
+            let actor = "somebody".to_owned();
+            case.apply(&Event { what, to, on, actor, on_behalf_of: None, noted });
             let _ = (due(&case), case.notice_closable(), case.elimination_possible());
         }
     }

@@ -6,6 +6,7 @@ fn account(name: &str, role: Role) -> Actor {
     Actor {
         account: name.to_owned(),
         role,
+        on_behalf_of: None,
     }
 }
 

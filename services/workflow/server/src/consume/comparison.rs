@@ -84,6 +84,7 @@ async fn deliver(tx: &mut Tx, facts: &CaseFacts) -> Result<(), Error> {
         to: file.case.state,
         on: tx.today(),
         actor: tx.principal().subject.clone(),
+        on_behalf_of: None,
         noted: Noted::Nothing,
     };
     let told = Told {

@@ -6,13 +6,19 @@ use kernel::{Code, DivisionCode, Role};
 use proto::workflow::v1 as wire;
 use workflow_core::{Command, Event, Noted, Notice, What, alarm, due, last_chance, overridable};
 
-use super::{alarm_to_proto, case_state, case_state_to_proto, command, day, read_day, timestamp};
+use super::{
+    alarm_to_proto, case_state, case_state_to_proto, claim, command, day, read_day, timestamp,
+};
 use crate::case_file::CaseFile;
 
 /// Name of the event that puts a comparison's result on the record.
 const COMPARISON_DELIVERED: &str = "COMPARISON_DELIVERED";
 /// Name of the event that tells of a limit.
 const ALARM_RAISED: &str = "ALARM_RAISED";
+/// Names of the events by which somebody has the current task.
+const CLAIMED: [&str; 3] = ["CLAIMED", "TAKEN_OVER", "HANDED_OVER"];
+/// Name of the event that frees it.
+const RELEASED: &str = "RELEASED";
 /// Name of the event that freezing a warning list makes.
 const WARNING_LISTED: &str = "WARNING_LISTED";
 
@@ -54,13 +60,14 @@ pub fn case(file: &CaseFile) -> wire::Case {
         corrections: case.corrections.iter().map(ToString::to_string).collect(),
         appeal_until: day(case.appeal_until()),
         overrides: case.overrides.iter().map(granted).collect(),
+        claim: case.claim.as_ref().map(claim::claim),
     }
 }
 
 fn granted(granted: &workflow_core::Override) -> wire::Override {
     wire::Override {
         requirement: granted.requirement.to_owned(),
-        granted_by: granted.by.clone(),
+        granted_by: granted.by.first().cloned().unwrap_or_default(),
         granted_on: granted.on.to_string(),
         used: granted.used,
     }
@@ -106,6 +113,7 @@ pub fn event(stored: &wire::CaseEvent) -> anyhow::Result<Event> {
         to: case_state(stored.to).context("state after the event")?,
         on: stored.decided_on.parse().context("decided_on")?,
         actor: stored.actor.clone(),
+        on_behalf_of: Some(stored.on_behalf_of.clone()).filter(|account| !account.is_empty()),
         noted,
     })
 }
@@ -134,6 +142,15 @@ fn what(stored: &wire::CaseEvent) -> anyhow::Result<What> {
                 due: stored.alarm_due_on.parse().context("alarm_due_on")?,
             });
         }
+        (None, None) if CLAIMED.contains(&stored.name.as_str()) => {
+            let claim = stored.claim.as_ref().context("a claim")?;
+            let from = Some(stored.claimed_from.clone());
+            return Ok(What::Claimed {
+                claim: claim::read(claim)?,
+                from: from.filter(|account| !account.is_empty()),
+            });
+        }
+        (None, None) if stored.name == RELEASED => return Ok(What::Released),
         (None, None) if stored.name == WARNING_LISTED => Some(Command::ListForWarning),
         (None, None) => anyhow::bail!("event {} without a command", stored.name),
     };
@@ -172,18 +189,24 @@ pub fn event_to_proto(
         household_id: file.household.to_string(),
         division_code: file.division.to_string(),
         case: Some(case(file)),
-        ..alarm_event(event)
+        on_behalf_of: event.on_behalf_of.clone().unwrap_or_default(),
+        ..own_fields(event)
     }
 }
 
-/// What only an alarm says.
-fn alarm_event(event: &Event) -> wire::CaseEvent {
+/// What only an alarm or a claim says.
+fn own_fields(event: &Event) -> wire::CaseEvent {
     match &event.what {
         What::AlarmRaised { alarm, due } => wire::CaseEvent {
             alarm: alarm_to_proto(Some(*alarm)),
             alarm_due_on: due.to_string(),
             ..wire::CaseEvent::default()
         },
-        _ => wire::CaseEvent::default(),
+        What::Claimed { claim, from } => wire::CaseEvent {
+            claim: Some(claim::claim(claim)),
+            claimed_from: from.clone().unwrap_or_default(),
+            ..wire::CaseEvent::default()
+        },
+        What::Decided(_) | What::Released | What::ComparisonDelivered => wire::CaseEvent::default(),
     }
 }

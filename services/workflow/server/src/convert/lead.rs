@@ -7,7 +7,7 @@ use kernel::{Code, Department, DivisionCode};
 use proto::workflow::v1::{self as wire, act_on_lead_request::Action};
 use workflow_core::lead::{Lead, LeadCommand, Linked, Source};
 
-use super::{command, day, lead_state, lead_state_to_proto, read_day, timestamp};
+use super::{claim, command, day, lead_state, lead_state_to_proto, read_day, timestamp};
 use crate::lead_file::LeadFile;
 
 /// Longest reason.
@@ -35,6 +35,7 @@ pub fn lead(file: &LeadFile) -> wire::Lead {
         feedback_due_on: day(lead.feedback_due),
         version: file.version,
         create_time: Some(timestamp(file.created)),
+        claim: lead.claim.as_ref().map(claim::claim),
     }
 }
 
@@ -72,6 +73,7 @@ pub fn read(stored: &wire::Lead, visit: Option<(NaiveDate, bool)>) -> anyhow::Re
         visited: visit.map(|(day, _)| day),
         risk_found: visit.is_some_and(|(_, found)| found),
         feedback_due: read_day(&stored.feedback_due_on).context("feedback_due_on")?,
+        claim: stored.claim.as_ref().map(claim::read).transpose()?,
     })
 }
 

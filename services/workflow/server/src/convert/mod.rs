@@ -1,7 +1,9 @@
 //! Between the core's values and the wire's.
 
 pub mod case;
+pub mod claim;
 pub mod command;
+pub mod deputy;
 pub mod facts;
 pub mod lead;
 pub mod meeting;

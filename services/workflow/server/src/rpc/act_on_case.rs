@@ -12,8 +12,9 @@ use kernel::{CaseId, Code};
 use proto::workflow::v1::{self as wire, ActOnCaseRequest, ActOnCaseResponse};
 use workflow_core::{Command, Facts, Needs, decide};
 
-use super::{Service, actor};
+use super::Service;
 use crate::{
+    acting::Acting,
     convert::{self, command},
     record::{self, Told},
     store,
@@ -27,7 +28,10 @@ pub async fn handle(
     request: ActOnCaseRequest,
 ) -> Result<ActOnCaseResponse, Error> {
     let (case, command) = decode(&request)?;
-    let mut tx = service.database.read(caller).await?;
+    let acting = service
+        .acting(caller, &request.acting_as, OPERATION)
+        .await?;
+    let mut tx = service.database.read(&acting.caller).await?;
     let found = store::case::needs(&mut tx, case, command.step()).await?;
     let as_of = tx.today();
     drop(tx);
@@ -50,11 +54,12 @@ impl Service {
         facts: Facts,
     ) -> Result<ActOnCaseResponse, Error> {
         let (case, command) = decode(&request)?;
+        let acting = self.acting(caller, &request.acting_as, OPERATION).await?;
         let request_id = std::mem::take(&mut request.request_id);
-        let mut tx = self.database.begin(caller).await?;
+        let mut tx = self.database.begin(&acting.caller).await?;
         match tx.claim(OPERATION, &request_id, &request).await? {
             Claim::Replayed(response) => replayed(&mut tx, case, response).await,
-            Claim::Fresh => act(tx, case, command, request, facts).await,
+            Claim::Fresh => act(tx, acting, (case, command), request, facts).await,
         }
     }
 }
@@ -71,8 +76,8 @@ fn decode(request: &ActOnCaseRequest) -> Result<(CaseId, Command), Error> {
 
 async fn act(
     mut tx: Tx,
-    case: CaseId,
-    command: Command,
+    acting: Acting,
+    (case, command): (CaseId, Command),
     request: ActOnCaseRequest,
     facts: Facts,
 ) -> Result<ActOnCaseResponse, Error> {
@@ -86,13 +91,14 @@ async fn act(
     store::evidence::check(&mut tx, &paper_field(&command), &command.papers()).await?;
     let step = file.case.template.nearest(command.step(), file.case.state);
     let needs = step.map(Needs::of).unwrap_or_default();
-    let decision = decide(&file.case, command, &facts, &actor(&tx), tx.today())?;
+    let decision = decide(&file.case, command, &facts, &acting.actor(), tx.today())?;
     let mut sent = request.command;
     let contact = sent.as_mut().and_then(take_contact);
     let told = Told {
         command: sent,
         facts: convert::facts::provenance(&facts, needs),
         rules: decision.rules,
+        deputy: acting.deputy,
         ..Told::default()
     };
     record::event(&mut tx, &mut file, &decision.event, told).await?;

@@ -10,8 +10,13 @@ use kernel::{Code, DivisionCode, LeadId};
 use proto::workflow::v1::{ActOnLeadRequest, ActOnLeadResponse};
 use workflow_core::lead::{Lead, Linked, decide_lead};
 
-use super::{Service, actor};
-use crate::{convert, lead_file::LeadFile, record, store};
+use super::Service;
+use crate::{
+    convert,
+    lead_file::LeadFile,
+    record::{self, ToldOfLead},
+    store,
+};
 
 const OPERATION: &str = "ActOnLead";
 
@@ -25,6 +30,10 @@ pub async fn handle(
         let id = f.parse("lead_id", &request.lead_id);
         f.finish_with(id)?
     };
+    let acting = service
+        .acting(caller, &request.acting_as, OPERATION)
+        .await?;
+    let caller = &acting.caller;
     let request_id = std::mem::take(&mut request.request_id);
     let mut tx = service.database.begin(caller).await?;
     if let Claim::Replayed(response) = tx.claim(OPERATION, &request_id, &request).await? {
@@ -46,10 +55,16 @@ pub async fn handle(
         f.violation("forward.division_code", "OUT_OF_SCOPE", expected);
     }
     let asked = f.finish_with(asked)?;
-    let next = decide_lead(&file.lead, &asked.command, &actor(&tx), tx.today())?;
+    let next = decide_lead(&file.lead, &asked.command, &acting.actor(), tx.today())?;
     let was = std::mem::replace(&mut file.lead, next);
     let state = file.lead.state;
-    record::lead(&mut tx, &mut file, state.as_str(), Some(request)).await?;
+    let told = ToldOfLead {
+        action: Some(request),
+        on_behalf_of: acting.on_behalf_of,
+        deputy: acting.deputy,
+        ..ToldOfLead::default()
+    };
+    record::lead_told(&mut tx, &mut file, state.as_str(), told).await?;
     if let Some(to) = asked.forward_to {
         arrive(&mut tx, &file, was, to).await?;
     }

@@ -6,13 +6,14 @@ use chassis::{
     feed::Item,
     pg::{Claim, Tx},
 };
+use chrono::NaiveDate;
 use futures::{StreamExt, TryStreamExt, stream};
 use kernel::{CaseId, Refusal};
 use prost::Message;
 use proto::workflow::v1::{self as wire, HoldMeetingRequest, HoldMeetingResponse, MeetingEvent};
-use workflow_core::{Command, Decision, Facts, Move, Needs, decide};
+use workflow_core::{Actor, Command, Decision, Facts, Move, Needs, decide};
 
-use super::{Service, actor};
+use super::Service;
 use crate::{
     case_file::CaseFile,
     convert::{
@@ -33,7 +34,10 @@ pub async fn handle(
     request: HoldMeetingRequest,
 ) -> Result<HoldMeetingResponse, Error> {
     let held = convert::meeting::read(request.meeting.as_ref())?;
-    let mut tx = service.database.read(caller).await?;
+    let acting = service
+        .acting(caller, &request.acting_as, OPERATION)
+        .await?;
+    let mut tx = service.database.read(&acting.caller).await?;
     let mut asked = Vec::with_capacity(held.ballots.len());
     for (case, _) in &held.ballots {
         let found = store::case::needs(&mut tx, *case, Move::Appraise).await?;
@@ -64,18 +68,19 @@ impl Service {
         facts: Vec<Facts>,
     ) -> Result<HoldMeetingResponse, Error> {
         let held = convert::meeting::read(request.meeting.as_ref())?;
-        if !caller.principal.scope.sees(&held.division, None) {
+        let acting = self.acting(caller, &request.acting_as, OPERATION).await?;
+        if !acting.caller.principal.scope.sees(&held.division, None) {
             return Err(Error::NotFound { what: "division" });
         }
         let request_id = std::mem::take(&mut request.request_id);
-        let mut tx = self.database.begin(caller).await?;
+        let mut tx = self.database.begin(&acting.caller).await?;
         if let Claim::Replayed(response) = tx.claim(OPERATION, &request_id, &request).await? {
             return Ok(response);
         }
         let papers: Vec<&str> = held.meeting.evidence.iter().map(String::as_str).collect();
         store::evidence::check(&mut tx, "meeting.evidence_sha256", &papers).await?;
         let mut files = lock(&mut tx, &held).await?;
-        let decisions = decide_all(&held, &files, &facts, &tx)?;
+        let decisions = decide_all(&held, &files, &facts, &acting.actor(), tx.today())?;
 
         let id = tx.database().clock().new_id();
         let sent = request.meeting.unwrap_or_default();
@@ -87,6 +92,7 @@ impl Service {
                 command: Some(convert::meeting::command(&held, at, id)),
                 facts: convert::facts::provenance(&facts[at], needs),
                 rules: decision.rules,
+                deputy: acting.deputy,
                 ..Told::default()
             };
             record::event(&mut tx, file, &decision.event, told).await?;
@@ -136,14 +142,14 @@ fn decide_all(
     held: &Held,
     files: &[CaseFile],
     facts: &[Facts],
-    tx: &Tx,
+    actor: &Actor,
+    today: NaiveDate,
 ) -> Result<Vec<Decision>, Error> {
-    let (actor, today) = (actor(tx), tx.today());
     let (mut decisions, mut unmet) = (Vec::new(), Vec::new());
     let cases = files.iter().zip(facts).zip(&held.ballots);
     for (at, ((file, facts), (_, ballot))) in cases.enumerate() {
         let command = Command::Appraise(held.meeting.appraisal(ballot));
-        match decide(&file.case, command, facts, &actor, today) {
+        match decide(&file.case, command, facts, actor, today) {
             Ok(decision) => decisions.push(decision),
             Err(refusal) => {
                 let part = format!("ballots[{at}]");

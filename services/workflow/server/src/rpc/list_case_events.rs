@@ -7,7 +7,7 @@ use prost::Message;
 use proto::workflow::v1::{CaseEvent, ListCaseEventsRequest, ListCaseEventsResponse};
 
 use super::Service;
-use crate::{convert::command, store};
+use crate::{convert::command, record, store};
 
 pub async fn handle(
     service: &Service,
@@ -32,6 +32,10 @@ pub async fn handle(
         event.position = item.position;
         let version = event.case.as_ref().map_or(0, |case| case.version);
         if let Some(texts) = texts.get(&version) {
+            let reason = texts
+                .iter()
+                .find(|(field, _)| field == record::CLAIM_REASON);
+            event.reason = reason.map(|(_, text)| text.clone()).unwrap_or_default();
             if let Some(sent) = &mut event.command {
                 command::restore_texts(sent, texts);
             }

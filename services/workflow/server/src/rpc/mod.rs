@@ -2,27 +2,36 @@
 
 mod act_on_case;
 mod act_on_lead;
+mod appoint_deputy;
 mod batch_get_cases;
 mod batch_get_current_cases;
 mod batch_get_leads;
+mod claim_work;
 mod declare_case;
 mod freeze_warning_list;
 mod get_evidence;
 mod get_warning_list;
+mod hand_over_work;
 mod hold_meeting;
 mod list_case_events;
 mod list_cases;
+mod list_deputies;
+mod list_holdings;
 mod list_leads;
 mod list_meetings;
 mod list_moves;
 mod list_templates;
+mod list_work;
 mod load_template;
+mod release_work;
+mod revoke_deputy;
 mod submit_evidence;
 mod submit_lead;
 
 use std::{fmt::Display, str::FromStr};
 
 use chassis::{
+    access_log::AccessLog,
     auth::{self, Caller},
     decode::Fields,
     error::Error,
@@ -30,39 +39,54 @@ use chassis::{
     pg::{Database, Tx},
 };
 use proto::workflow::v1::{
-    ActOnCaseRequest, ActOnCaseResponse, ActOnLeadRequest, ActOnLeadResponse, BatchGetCasesRequest,
-    BatchGetCasesResponse, BatchGetCurrentCasesRequest, BatchGetCurrentCasesResponse,
-    BatchGetLeadsRequest, BatchGetLeadsResponse, DeclareCaseRequest, DeclareCaseResponse,
-    FreezeWarningListRequest, FreezeWarningListResponse, GetEvidenceRequest, GetWarningListRequest,
-    GetWarningListResponse, HoldMeetingRequest, HoldMeetingResponse, ListCaseEventsRequest,
-    ListCaseEventsResponse, ListCasesRequest, ListCasesResponse, ListLeadsRequest,
-    ListLeadsResponse, ListMeetingsRequest, ListMeetingsResponse, ListMovesRequest,
-    ListMovesResponse, ListTemplatesRequest, ListTemplatesResponse, LoadTemplateRequest,
-    LoadTemplateResponse, SubmitEvidenceRequest, SubmitEvidenceResponse, SubmitLeadRequest,
-    SubmitLeadResponse, workflow_service_server::WorkflowService,
+    ActOnCaseRequest, ActOnCaseResponse, ActOnLeadRequest, ActOnLeadResponse, AppointDeputyRequest,
+    AppointDeputyResponse, BatchGetCasesRequest, BatchGetCasesResponse,
+    BatchGetCurrentCasesRequest, BatchGetCurrentCasesResponse, BatchGetLeadsRequest,
+    BatchGetLeadsResponse, ClaimWorkRequest, ClaimWorkResponse, DeclareCaseRequest,
+    DeclareCaseResponse, FreezeWarningListRequest, FreezeWarningListResponse, GetEvidenceRequest,
+    GetWarningListRequest, GetWarningListResponse, HandOverWorkRequest, HandOverWorkResponse,
+    HoldMeetingRequest, HoldMeetingResponse, ListCaseEventsRequest, ListCaseEventsResponse,
+    ListCasesRequest, ListCasesResponse, ListDeputiesRequest, ListDeputiesResponse,
+    ListHoldingsRequest, ListHoldingsResponse, ListLeadsRequest, ListLeadsResponse,
+    ListMeetingsRequest, ListMeetingsResponse, ListMovesRequest, ListMovesResponse,
+    ListTemplatesRequest, ListTemplatesResponse, ListWorkRequest, ListWorkResponse,
+    LoadTemplateRequest, LoadTemplateResponse, ReleaseWorkRequest, ReleaseWorkResponse,
+    RevokeDeputyRequest, RevokeDeputyResponse, SubmitEvidenceRequest, SubmitEvidenceResponse,
+    SubmitLeadRequest, SubmitLeadResponse, workflow_service_server::WorkflowService,
 };
 use tonic::{Request, Response, Status, Streaming};
 use workflow_core::Actor;
 
-use crate::{access, facts::Neighbours};
+pub use get_evidence::Content;
+
+use crate::{about::About, access, facts::Neighbours};
 
 /// The service's RPCs over its database and its neighbours.
 #[derive(Debug, Clone)]
 pub struct Service {
-    database: Database,
+    pub(crate) database: Database,
     neighbours: Neighbours,
     evidence: EvidenceStore,
+    log: AccessLog,
 }
 
 impl Service {
     /// Serves cases and leads from `database`, on facts from `neighbours`, with papers in `evidence`.
     #[must_use]
-    pub const fn new(database: Database, neighbours: Neighbours, evidence: EvidenceStore) -> Self {
+    pub fn new(database: Database, neighbours: Neighbours, evidence: EvidenceStore) -> Self {
         Self {
+            // Every message says where its household lies.
+            log: AccessLog::new(database.clone(), "null"),
             database,
             neighbours,
             evidence,
         }
+    }
+
+    /// Who saw and did what.
+    #[must_use]
+    pub const fn access_log(&self) -> &AccessLog {
+        &self.log
     }
 }
 
@@ -85,6 +109,7 @@ fn actor(tx: &Tx) -> Actor {
     Actor {
         account: principal.subject.clone(),
         role: principal.role,
+        on_behalf_of: None,
     }
 }
 
@@ -103,7 +128,11 @@ macro_rules! dispatch {
 
             $(async fn $rpc(&self, request: Request<$request>) -> Result<Response<$response>, Status> {
                 let (caller, request) = admit($name, request)?;
-                Ok(Response::new($rpc::handle(self, &caller, request).await?))
+                let mut about = request.about();
+                let response = $rpc::handle(self, &caller, request).await?;
+                about.extend(response.about());
+                self.log.record(&caller, $name, about).await?;
+                Ok(Response::new(response))
             })+
         }
     };
@@ -131,4 +160,12 @@ dispatch! {
     get_evidence("GetEvidence"): GetEvidenceRequest => get_evidence::Content;
     load_template("LoadTemplate"): LoadTemplateRequest => LoadTemplateResponse;
     list_templates("ListTemplates"): ListTemplatesRequest => ListTemplatesResponse;
+    list_work("ListWork"): ListWorkRequest => ListWorkResponse;
+    claim_work("ClaimWork"): ClaimWorkRequest => ClaimWorkResponse;
+    release_work("ReleaseWork"): ReleaseWorkRequest => ReleaseWorkResponse;
+    list_holdings("ListHoldings"): ListHoldingsRequest => ListHoldingsResponse;
+    hand_over_work("HandOverWork"): HandOverWorkRequest => HandOverWorkResponse;
+    appoint_deputy("AppointDeputy"): AppointDeputyRequest => AppointDeputyResponse;
+    revoke_deputy("RevokeDeputy"): RevokeDeputyRequest => RevokeDeputyResponse;
+    list_deputies("ListDeputies"): ListDeputiesRequest => ListDeputiesResponse;
 }

@@ -13,7 +13,7 @@ use proto::workflow::v1::Case;
 use uuid::Uuid;
 use workflow_core::{Alarm, CaseState, History, Move, Needs, alarm, due, last_chance, next_alarm};
 
-use super::template;
+use super::{template, work};
 use crate::{case_file::CaseFile, convert};
 
 /// Most events that somebody who was too late is told of: what changed lately, not a history.
@@ -129,7 +129,7 @@ pub async fn insert(tx: &mut Tx, file: &CaseFile) -> Result<(), Error> {
     .execute(&mut **tx)
     .await
     .map_err(one_open)?;
-    Ok(())
+    work::put_case(tx, file).await
 }
 
 /// Somebody declared the same household meanwhile: since the look, or since the case that is appealed
@@ -167,7 +167,7 @@ pub async fn update(tx: &mut Tx, file: &CaseFile) -> Result<(), Error> {
     .execute(&mut **tx)
     .await
     .map_err(one_open)?;
-    Ok(())
+    work::put_case(tx, file).await
 }
 
 /// Names of the events that a case has had since a version.
@@ -185,7 +185,7 @@ pub async fn events_since(tx: &mut Tx, id: CaseId, version: i64) -> Result<Vec<S
 }
 
 /// An alarm as a number: the more urgent, the greater.
-fn urgency(alarm: Option<Alarm>) -> i16 {
+pub fn urgency(alarm: Option<Alarm>) -> i16 {
     // One of four.
     i16::try_from(convert::alarm_to_proto(alarm)).unwrap_or_default()
 }
@@ -267,7 +267,7 @@ pub async fn list(
     )
     .fetch_all(&mut **tx)
     .await?;
-    decode(bodies)
+    decode(tx, bodies)
 }
 
 /// How many there are.
@@ -307,7 +307,7 @@ pub async fn lookup(tx: &mut Tx, ids: &[CaseId]) -> Result<Vec<Case>, Error> {
     )
     .fetch_all(&mut **tx)
     .await?;
-    decode(bodies)
+    decode(tx, bodies)
 }
 
 /// The open case, else the latest, of each household.
@@ -321,7 +321,7 @@ pub async fn current(tx: &mut Tx, households: &[HouseholdId]) -> Result<Vec<Case
     )
     .fetch_all(&mut **tx)
     .await?;
-    decode(bodies)
+    decode(tx, bodies)
 }
 
 /// Cases of a village from which a move starts, held against other writers, by id.
@@ -366,8 +366,12 @@ fn codes(states: &[CaseState]) -> Vec<String> {
     states.iter().map(|s| s.as_str().to_owned()).collect()
 }
 
-fn decode(bodies: Vec<Vec<u8>>) -> Result<Vec<Case>, Error> {
+fn decode(tx: &Tx, bodies: Vec<Vec<u8>>) -> Result<Vec<Case>, Error> {
     let cases = bodies.iter().map(|body| Case::decode(&body[..]));
-    let cases = cases.collect::<Result<_, _>>().context("cases.body");
-    cases.map_err(Error::Internal)
+    let cases: Result<Vec<Case>, _> = cases.collect();
+    let mut cases = cases.context("cases.body").map_err(Error::Internal)?;
+    for case in &mut cases {
+        convert::claim::shown(&mut case.claim, tx.today());
+    }
+    Ok(cases)
 }

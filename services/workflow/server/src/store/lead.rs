@@ -9,6 +9,7 @@ use proto::workflow::v1::Lead;
 use uuid::Uuid;
 use workflow_core::lead::{GROUPING_DAYS, LeadState};
 
+use super::work;
 use crate::{convert, lead_file::LeadFile};
 
 /// The lead as its events have made it, held against other writers. `None` out of scope.
@@ -86,7 +87,7 @@ pub async fn put(tx: &mut Tx, file: &LeadFile) -> Result<(), Error> {
     )
     .execute(&mut **tx)
     .await?;
-    Ok(())
+    work::put_lead(tx, file).await
 }
 
 /// Which leads are wanted.
@@ -110,6 +111,7 @@ pub async fn list(
         select l.body, t.body as "reason?"
         from workflow.leads l
         left join workflow.texts t on t.subject = l.id and t.version = l.version
+             and t.field = 'reason'
         where l.division_code ^@ $1
           and ($2::text is null or l.state = $2)
           and ($3::text is null or $3 = any(l.channels))
@@ -127,8 +129,9 @@ pub async fn list(
     )
     .fetch_all(&mut **tx)
     .await?;
+    let today = tx.today();
     rows.into_iter()
-        .map(|row| decode(&row.body, row.reason))
+        .map(|row| decode(&row.body, row.reason, today))
         .collect()
 }
 
@@ -140,6 +143,7 @@ pub async fn lookup(tx: &mut Tx, ids: &[LeadId]) -> Result<Vec<Lead>, Error> {
         select l.body, t.body as "reason?"
         from workflow.leads l
         left join workflow.texts t on t.subject = l.id and t.version = l.version
+             and t.field = 'reason'
         where l.id = any($1)
         order by l.id
         "#,
@@ -147,15 +151,17 @@ pub async fn lookup(tx: &mut Tx, ids: &[LeadId]) -> Result<Vec<Lead>, Error> {
     )
     .fetch_all(&mut **tx)
     .await?;
+    let today = tx.today();
     rows.into_iter()
-        .map(|row| decode(&row.body, row.reason))
+        .map(|row| decode(&row.body, row.reason, today))
         .collect()
 }
 
 /// A lead is closed by its last event, so that event's text is the reason.
-fn decode(body: &[u8], reason: Option<String>) -> Result<Lead, Error> {
+fn decode(body: &[u8], reason: Option<String>, today: NaiveDate) -> Result<Lead, Error> {
     let lead = Lead::decode(body).context("leads.body");
     let mut lead = lead.map_err(Error::Internal)?;
     lead.closed_reason = reason.unwrap_or_default();
+    convert::claim::shown(&mut lead.claim, today);
     Ok(lead)
 }

@@ -218,6 +218,7 @@ impl Desk {
         let request = HoldMeetingRequest {
             request_id: new_id().to_string(),
             meeting: Some(meeting),
+            acting_as: String::new(),
         };
         let held = self.service.hold_meeting_with(secretary(), request, facts);
         held.await
@@ -393,6 +394,7 @@ pub fn act(case: &str, command: Command) -> ActOnCaseRequest {
         command: Some(proto::workflow::v1::Command {
             command: Some(command),
         }),
+        acting_as: String::new(),
     }
 }
 

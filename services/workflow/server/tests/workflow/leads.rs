@@ -24,6 +24,7 @@ fn act(lead: &str, action: Action) -> ActOnLeadRequest {
         lead_id: lead.to_owned(),
         version: 0,
         action: Some(action),
+        acting_as: String::new(),
     }
 }
 

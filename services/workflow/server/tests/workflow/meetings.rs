@@ -134,6 +134,7 @@ async fn wf13_the_same_meeting_again_is_one_meeting() {
     let request = HoldMeetingRequest {
         request_id: chassis::testing::new_id().to_string(),
         meeting: Some(meeting(desk.today(), 15, &[&one])),
+        acting_as: String::new(),
     };
     let hold = || {
         let facts = vec![workflow_core::Facts::default()];

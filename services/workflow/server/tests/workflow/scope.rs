@@ -34,6 +34,7 @@ async fn answers(
         lead_id: lead_id.to_owned(),
         version: 0,
         action: Some(Action::OrderVisit(OrderVisit {})),
+        acting_as: String::new(),
     };
     let freeze = FreezeWarningListRequest {
         request_id: new_id().to_string(),

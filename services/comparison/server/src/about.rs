@@ -1,0 +1,39 @@
+//! What of households each message shows, for the record (SEC-2).
+
+use chassis::{about, access_log::Shown};
+use proto::comparison::v1::*;
+
+use crate::rpc::Alerts;
+
+fn alerts(alerts: &[Alert]) -> Vec<Shown> {
+    let alerts = alerts.iter();
+    let place = |a: &Alert| (a.household_id.clone(), a.division_code.clone());
+    alerts.map(place).collect()
+}
+
+fn comparisons<'a>(comparisons: impl IntoIterator<Item = &'a Comparison>) -> Vec<Shown> {
+    let place = |c: &Comparison| (c.household_id.clone(), c.division_code.clone());
+    comparisons.into_iter().map(place).collect()
+}
+
+// Files name people by their numbers; what came of them is told by events. So is what was said
+// about a hit. A subscription shows alerts as they are raised, each of which is an event.
+about! {
+    show {
+        ListAlertsResponse: |r| alerts(&r.alerts);
+        BatchGetAlertsResponse: |r| alerts(&r.alerts);
+        StartComparisonResponse: |r| comparisons(&r.comparison);
+        BatchGetComparisonsResponse: |r| comparisons(&r.comparisons);
+        GetCaseFactsResponse: |r| {
+            let place = |f: &CaseFacts| (f.household_id.clone(), f.division_code.clone());
+            r.facts.iter().map(place).collect()
+        };
+    }
+    silent {
+        SubmitAlertBatchResponse, GetBatchRequest, GetBatchResponse, ListAlertsRequest,
+        SubscribeAlertsRequest, Alerts, BatchGetAlertsRequest, ListAlertRulesRequest,
+        ListAlertRulesResponse, PutAlertRuleRequest, PutAlertRuleResponse, StartComparisonRequest,
+        SubmitItemFileResponse, BatchGetComparisonsRequest, AnswerHitRequest, AnswerHitResponse,
+        DecideHitRequest, DecideHitResponse, GetCaseFactsRequest,
+    }
+}
