@@ -29,7 +29,7 @@ const fn query(name: &'static str, rpc: &'static str, shape: Shape) -> Query {
 }
 
 /// Fields of Query, beside `viewer`, `node` and `nodes`.
-pub const QUERIES: [Query; 21] = [
+pub const QUERIES: [Query; 22] = [
     query(
         "divisions",
         "households.ListDivisions",
@@ -105,6 +105,11 @@ pub const QUERIES: [Query; 21] = [
         Shape::One { field: "list" },
     ),
     query(
+        "publicNotice",
+        "workflow.GetNotice",
+        Shape::One { field: "notice" },
+    ),
+    query(
         "templates",
         "workflow.ListTemplates",
         Shape::List { items: "templates" },
@@ -172,7 +177,7 @@ const ACT: &str = "workflow.ActOnCase";
 const LEAD: &str = "workflow.ActOnLead";
 
 /// Fields of Mutation.
-pub const MUTATIONS: [Mutation; 56] = [
+pub const MUTATIONS: [Mutation; 59] = [
     mutation("putDivision", "households.PutDivision", "division"),
     mutation("putNoticePlace", "households.PutNoticePlace", "place"),
     mutation("putMonitoringLine", "households.PutMonitoringLine", "line"),
@@ -224,6 +229,9 @@ pub const MUTATIONS: [Mutation; 56] = [
     mutation("flagEmergency", ACT, "command.flag_emergency"),
     mutation("closeCaseNaturally", ACT, "command.close_natural"),
     mutation("withdrawCase", ACT, "command.withdraw"),
+    mutation("recordObjection", ACT, "command.object"),
+    mutation("recheckObjection", ACT, "command.recheck"),
+    mutation("answerObjection", ACT, "command.answer_objection"),
     mutation("freezeWarningList", "workflow.FreezeWarningList", ""),
     mutation("loadTemplate", "workflow.LoadTemplate", ""),
     file("submitAlertBatch", "comparison.SubmitAlertBatch"),

@@ -12,6 +12,7 @@ mod scenario_06_fifteen;
 mod scenario_07_notice_removed;
 mod scenario_08_notice_places;
 mod scenario_10_grandmother;
+mod scenario_12_objection;
 mod scenario_16_relapse;
 mod scope;
 mod subscription;

@@ -8,6 +8,7 @@ use kernel::{CaseId, Category, Code, EliminationKind, NoticeKind, NoticePlaceId,
 use crate::{
     command::Command,
     due::Alarm,
+    objection::{Objections, Verdict},
     state::CaseState,
     template::{Hold, Template},
 };
@@ -68,6 +69,13 @@ impl Event {
             What::Decided(Command::RemoveNotice { .. }) => "NOTICE_REMOVED",
             What::Decided(Command::SubmitVillageReport { .. }) => "VILLAGE_REPORTED",
             What::Decided(Command::FlagEmergency { .. }) => "EMERGENCY_FLAGGED",
+            What::Decided(Command::Object(_)) => "OBJECTED",
+            What::Decided(Command::Recheck(_)) => "RECHECKED",
+            What::Decided(Command::AnswerObjection(answer))
+                if answer.verdict == Verdict::Dismissed =>
+            {
+                "OBJECTION_ANSWERED"
+            }
             What::Decided(_) => self.to.as_str(),
         }
     }
@@ -137,6 +145,8 @@ pub struct Case {
     pub township_reviewer: Option<String>,
     /// The notice that runs or ran last.
     pub notice: Option<Notice>,
+    /// Objections to its notices (T7o).
+    pub objections: Objections,
     /// The village has reported (S32).
     pub village_reported: bool,
     /// Day of enrolment.
@@ -180,6 +190,7 @@ impl Case {
             visitors: Vec::new(),
             township_reviewer: None,
             notice: None,
+            objections: Objections::default(),
             village_reported: false,
             enrolled: None,
             planned_elimination: None,
@@ -222,6 +233,7 @@ impl Case {
             What::AlarmRaised { alarm, due } => self.alarmed = Some((*due, *alarm)),
             What::ComparisonDelivered => {}
         }
+        self.objections.settle(event.to, event.on);
         self.state = event.to;
     }
 
@@ -287,6 +299,17 @@ impl Case {
             Command::FlagEmergency { .. } => self.emergency = Some(event.on),
             Command::CloseNatural { reason, .. } => self.closed_reason = Some(reason.as_str()),
             Command::Withdraw { .. } => self.closed_reason = Some("OWN_STATEMENT"),
+            Command::Object(objecting) => self.objections.receive(objecting, self.version),
+            Command::Recheck(recheck) => self.objections.look_into(recheck),
+            Command::AnswerObjection(answer) => {
+                self.objections.answer(answer, event.on, self.version);
+                if event.to == CaseState::NotQualified {
+                    self.closed_reason = Some("OBJECTION_UPHELD");
+                } else if event.to == CaseState::UnderAssistance {
+                    self.elimination_kind = None;
+                    self.next_review = answer.next_review;
+                }
+            }
             Command::Declare(_)
             | Command::Authorise { .. }
             | Command::ListForWarning
@@ -327,6 +350,12 @@ impl Case {
             CaseState::OnNotice | CaseState::ElimOnNotice => hanging.map(|p| p.posted).max(),
             _ => None,
         };
+    }
+
+    /// Whether an account has visited the household for the case, for whatever reason (ORG-3).
+    #[must_use]
+    pub fn was_visited_by(&self, account: &String) -> bool {
+        self.visitors.contains(account) || self.objections.recheckers.contains(account)
     }
 
     /// First day on which the running notice may be closed: the days after the posting at the last

@@ -3,7 +3,11 @@
 use chrono::NaiveDate;
 use kernel::{Category, EliminationKind, LeadChannel, NoticePlaceId, RiskType, Role};
 
-use crate::{state::Move, template::Evidence};
+use crate::{
+    objection::{Answering, Objecting, Recheck},
+    state::Move,
+    template::Evidence,
+};
 
 kernel::codes! {
     /// Who declares for the farmer (S20).
@@ -198,6 +202,12 @@ pub enum Command {
         /// Hash of the farmer's own statement.
         statement: String,
     },
+    /// T7o: somebody objects to what a notice announces.
+    Object(Objecting),
+    /// T7o: somebody else visits the household because of it.
+    Recheck(Recheck),
+    /// T7o: objections are answered.
+    AnswerObjection(Answering),
 }
 
 impl Command {
@@ -222,6 +232,8 @@ impl Command {
             ) => is_given(evidence),
             (Self::Verify(visit), Evidence::VisitForm) => visit.evidence.iter().any(is_given),
             (Self::Appraise(meeting), Evidence::Minutes) => meeting.evidence.iter().any(is_given),
+            (Self::Recheck(visit), Evidence::RecheckForm) => visit.evidence.iter().any(is_given),
+            (Self::AnswerObjection(answer), Evidence::AnswerLetter) => is_given(&answer.evidence),
             _ => false,
         }
     }
@@ -236,6 +248,8 @@ impl Command {
             }
             Self::Verify(visit) => visit.evidence.iter().collect(),
             Self::Appraise(meeting) => meeting.evidence.iter().collect(),
+            Self::Recheck(visit) => visit.evidence.iter().collect(),
+            Self::AnswerObjection(answer) => vec![&answer.evidence],
             Self::Authorise { evidence, .. }
             | Self::PostNotice { evidence, .. }
             | Self::CloseNotice { evidence, .. }
@@ -259,7 +273,8 @@ impl Command {
             | Self::ProposeElimination { .. }
             | Self::ReturnToAssistance { .. }
             | Self::Eliminate { .. }
-            | Self::FlagEmergency { .. } => Vec::new(),
+            | Self::FlagEmergency { .. }
+            | Self::Object(_) => Vec::new(),
         };
         // One that is missing is the guards' business.
         let given = named.into_iter().map(|hash| hash.trim());
@@ -295,6 +310,9 @@ impl Command {
             Self::FlagEmergency { .. } => Move::FlagEmergency,
             Self::CloseNatural { .. } => Move::CloseNatural,
             Self::Withdraw { .. } => Move::Withdraw,
+            Self::Object(_) => Move::Object,
+            Self::Recheck(_) => Move::Recheck,
+            Self::AnswerObjection(_) => Move::AnswerObjection,
         }
     }
 }

@@ -8,6 +8,7 @@ use crate::{
     command::{Actor, Command, Declaration},
     facts::Facts,
     guard::{self, Checks},
+    objection::Verdict,
     state::{CaseState, Move},
     template::Template,
 };
@@ -93,6 +94,7 @@ pub(crate) fn next_state(case: &Case, command: &Command, facts: &Facts) -> CaseS
     let is_otherwise = match command {
         Command::Appraise(meeting) => !meeting.carried(),
         Command::PostNotice { place, .. } => !guard::hangs_everywhere(case, facts, *place),
+        Command::AnswerObjection(answer) => answer.verdict == Verdict::Upheld,
         _ => false,
     };
     otherwise.filter(|_| is_otherwise).unwrap_or(to)

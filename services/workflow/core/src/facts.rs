@@ -116,7 +116,12 @@ impl Needs {
 
     const fn of_guard(guard: Guard) -> Self {
         match guard {
-            Guard::VillageReported | Guard::NotFlagged => Self {
+            Guard::VillageReported
+            | Guard::NotFlagged
+            | Guard::NoticeHangs
+            | Guard::NoOpenObjection
+            | Guard::ObjectionOpen
+            | Guard::ObjectionRechecked => Self {
                 household: false,
                 comparison: false,
                 measures: false,

@@ -15,6 +15,9 @@ mod facts;
 mod guard;
 pub mod lead;
 mod moves;
+mod notice_code;
+mod objection;
+mod public_notice;
 mod state;
 mod template;
 #[cfg(test)]
@@ -27,9 +30,17 @@ pub use command::{
     Proxy, ProxyRelation, Visit,
 };
 pub use decide::{Decision, History, decide, declare};
-pub use due::{Alarm, Notification, alarm, due, last_chance, next_alarm, notification};
+pub use due::{Alarm, Notification, alarm, answer_due, due, last_chance, next_alarm, notification};
 pub use facts::{ComparisonFacts, Facts, HouseholdFacts, MeasureFacts, Needs};
 pub use moves::{NextMove, moves};
+pub use notice_code::{InvalidNoticeCode, NoticeCode};
+pub use objection::{
+    Answering, Objecting, Objection, ObjectionChannel, ObjectionOutcome, Objections, Recheck,
+    Verdict,
+};
+pub use public_notice::{
+    Entry, Grounds, PublicNotice, PublicReason, PublicText, answer_within, category_name,
+};
 pub use state::{CaseState, Move};
 pub use template::{
     DEFAULT, Escalation, Evidence, Fault, Guard, Hold, Limit, Parameters, SHIPPED, Since, Step,

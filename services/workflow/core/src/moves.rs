@@ -10,6 +10,7 @@ use crate::{
     decide::next_state,
     facts::{Facts, Needs},
     guard::{self, Checks},
+    objection::{Answering, Objecting, ObjectionChannel, Recheck, Verdict},
     state::{CaseState, Move},
 };
 
@@ -67,6 +68,8 @@ fn leads_to(case: &Case, blank: &Command, facts: &Facts) -> CaseState {
         // The last place leads on; the others only towards it.
         Command::PostNotice { .. } if case.state.is_eliminating() => CaseState::ElimOnNotice,
         Command::PostNotice { .. } => CaseState::OnNotice,
+        // An answer that dismisses.
+        Command::AnswerObjection(_) => case.state,
         _ => next_state(case, blank, facts),
     }
 }
@@ -170,5 +173,26 @@ fn blank(step: Move) -> Option<Command> {
         Move::Withdraw => Command::Withdraw {
             statement: String::new(),
         },
+        Move::Object => Command::Object(Objecting {
+            channel: ObjectionChannel::InPerson,
+            anonymous: false,
+            received: never,
+            text: String::new(),
+            contact_given: false,
+        }),
+        Move::Recheck => Command::Recheck(Recheck {
+            visited: never,
+            ..Recheck::default()
+        }),
+        // Upheld, so that what follows from that is asked.
+        Move::AnswerObjection => Command::AnswerObjection(Answering {
+            numbers: Vec::new(),
+            verdict: Verdict::Upheld,
+            reason,
+            informed: None,
+            household_informed: None,
+            next_review: None,
+            evidence,
+        }),
     })
 }

@@ -136,6 +136,12 @@ kernel::codes! {
         CloseNatural = "CLOSE_NATURAL",
         /// T20.
         Withdraw = "WITHDRAW",
+        /// T7o: somebody objects.
+        Object = "OBJECT",
+        /// T7o: the household is visited again.
+        Recheck = "RECHECK",
+        /// T7o: objections are answered.
+        AnswerObjection = "ANSWER_OBJECTION",
     }
 }
 
@@ -165,11 +171,14 @@ impl Move {
                 | Self::FlagEmergency
                 | Self::CloseNatural
                 | Self::Withdraw
+                | Self::Object
+                | Self::Recheck
+                | Self::AnswerObjection
         )
     }
 
-    /// Where the move leads from a state, and where else: when the vote is against it, or while a
-    /// notice does not hang at every place yet.
+    /// Where the move leads from a state, and where else: when the vote is against it, while a
+    /// notice does not hang at every place yet, or when an objection is upheld.
     #[must_use]
     pub const fn outcomes(self, from: CaseState) -> (CaseState, Option<CaseState>) {
         use CaseState as S;
@@ -190,6 +199,9 @@ impl Move {
             (Self::CloseNotice, false) => S::NoticeClosed,
             (Self::CloseNotice, true) => S::ElimNoticeClosed,
             (Self::SubmitVillageReport | Self::FlagEmergency, _) => from,
+            (Self::Object | Self::Recheck, _) => from,
+            (Self::AnswerObjection, false) => return (from, Some(S::NotQualified)),
+            (Self::AnswerObjection, true) => return (from, Some(S::UnderAssistance)),
             (Self::ReviewByTownship, _) => S::TownshipReviewed,
             (Self::ConfirmComparison, _) => S::Compared,
             (Self::Disqualify, _) => S::Disqualified,
@@ -216,6 +228,7 @@ impl Move {
                 Self::ReturnToAssistance => "T15u",
                 Self::CloseNatural => "T19",
                 Self::Withdraw => "T20",
+                Self::Object | Self::Recheck | Self::AnswerObjection => "T7o",
                 _ => "T15",
             };
         }
@@ -243,6 +256,7 @@ impl Move {
             Self::Eliminate => "T17",
             Self::CloseNatural => "T19",
             Self::Withdraw => "T20",
+            Self::Object | Self::Recheck | Self::AnswerObjection => "T7o",
         }
     }
 }

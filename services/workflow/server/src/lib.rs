@@ -1,6 +1,7 @@
 //! Leads and cases on their way through the procedure: the shell around `workflow-core`.
 
 pub mod access;
+pub mod announced;
 mod case_file;
 pub mod consume;
 mod convert;
@@ -8,6 +9,7 @@ pub mod deadlines;
 pub mod facts;
 mod intake;
 mod lead_file;
+mod print;
 mod projection;
 mod record;
 mod rpc;

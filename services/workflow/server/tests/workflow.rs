@@ -10,6 +10,8 @@ mod input;
 mod leads;
 #[path = "workflow/life.rs"]
 mod life;
+#[path = "workflow/objections.rs"]
+mod objections;
 #[path = "workflow/papers.rs"]
 mod papers;
 #[path = "workflow/scope.rs"]

@@ -6,6 +6,7 @@ mod assist;
 mod gate;
 mod identify;
 mod notice;
+mod objection;
 
 use std::fmt::Display;
 
@@ -168,10 +169,14 @@ pub fn role(checks: &mut Checks, roles: &[Role], actor: &Actor) {
 /// [`role`], and nobody looks through their own papers: who visited does not review, and who
 /// visited or reviewed does not decide for the county (ORG-3).
 pub fn person(checks: &mut Checks, case: &Case, step: Move, actor: &Actor) {
-    if let Some(step) = case.template.nearest(step, case.state) {
-        role(checks, &step.roles, actor);
+    // Whoever objects through the public door needs no role: the service that stands there only
+    // passes it on (T7o).
+    let is_passed_on = step == Move::Object && actor.role == Role::Service;
+    let own = case.template.nearest(step, case.state);
+    if let Some(own) = own.filter(|_| !is_passed_on) {
+        role(checks, &own.roles, actor);
     }
-    let visited = case.visitors.contains(&actor.account);
+    let visited = case.was_visited_by(&actor.account);
     let reviewed = case.township_reviewer.as_ref() == Some(&actor.account);
     match step {
         Move::ReviewByTownship | Move::File => {
@@ -179,6 +184,11 @@ pub fn person(checks: &mut Checks, case: &Case, step: Move, actor: &Actor) {
         }
         Move::ConfirmComparison | Move::Disqualify | Move::Approve | Move::Eliminate => {
             checks.yes(!visited && !reviewed, "ORG-3", "COUNTY_IS_A_THIRD_PERSON");
+        }
+        Move::Recheck | Move::AnswerObjection => {
+            // Who looks into an objection may answer it; who found what it is against may not.
+            let is_other = !case.visitors.contains(&actor.account);
+            checks.yes(is_other, "ORG-3", "ANSWERS_FOR_OTHERS");
         }
         _ => {}
     }
@@ -229,6 +239,10 @@ fn stands(
             assist::eliminable(checks, case, kind, facts, today);
         }
         Guard::AfterValues => assist::after_values(checks, household),
+        Guard::NoticeHangs => objection::notice_hangs(checks, case),
+        Guard::NoOpenObjection => objection::none_open(checks, case),
+        Guard::ObjectionOpen => objection::some_open(checks, case),
+        Guard::ObjectionRechecked => objection::some_rechecked(checks, case),
         Guard::NotFlagged => checks.yes(case.emergency.is_none(), "T12e", "NOT_YET_FLAGGED"),
     }
 }
@@ -317,6 +331,9 @@ pub fn given(checks: &mut Checks, case: &Case, command: &Command, facts: &Facts,
             checks.text(filing_number, "S41", "FILING_NUMBER");
             checks.yes(*contact_given, "1_11_011", "MONITORING_CONTACT");
         }
+        Command::Object(objecting) => objection::objecting(checks, case, objecting, today),
+        Command::Recheck(recheck) => objection::recheck(checks, case, recheck, today),
+        Command::AnswerObjection(answer) => objection::answering(checks, case, answer, today),
         Command::FlagEmergency { event_reference } => {
             checks.text(event_reference, "T12e", "EVENT_REFERENCE");
         }

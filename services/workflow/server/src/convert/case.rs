@@ -51,6 +51,7 @@ pub fn case(file: &CaseFile) -> wire::Case {
         update_time: Some(timestamp(file.updated)),
         alarm: alarm_to_proto(alarm(case)),
         last_chance_on: day(last_chance(case)),
+        objections_open: i32::try_from(case.objections.open().count()).unwrap_or(i32::MAX),
     }
 }
 

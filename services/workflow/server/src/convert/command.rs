@@ -3,6 +3,7 @@
 //! A command is read twice: when somebody sends it and when the case is replayed. What is missing in
 //! it is the guards' business, who tell everything at once; only what can't be read is a bad field.
 
+use super::objection;
 use chassis::decode::{Fields, codes};
 use kernel::Code;
 use proto::workflow::v1::{self as wire, command::Command as Wire};
@@ -154,6 +155,9 @@ fn variant(f: &mut Fields, command: &Wire) -> Option<Command> {
         Wire::Withdraw(c) => Command::Withdraw {
             statement: hash(f, "statement_sha256", &c.statement_sha256)?,
         },
+        Wire::Object(c) => Command::Object(objection::object(f, c)?),
+        Wire::Recheck(c) => Command::Recheck(objection::recheck(f, c)?),
+        Wire::AnswerObjection(c) => Command::AnswerObjection(objection::answer(f, c)?),
     })
 }
 
@@ -249,7 +253,8 @@ fn label(f: &mut Fields, field: &str, value: &str) -> Option<String> {
     f.text_optional(field, value, LABEL_CHARS_MAX)
 }
 
-fn text(f: &mut Fields, field: &str, value: &str) -> Option<String> {
+/// What people write as they like.
+pub fn text(f: &mut Fields, field: &str, value: &str) -> Option<String> {
     f.text_optional(field, value, TEXT_CHARS_MAX)
 }
 
@@ -258,14 +263,15 @@ fn coded<C: Code>(f: &mut Fields, field: &str, value: &str) -> Option<C> {
 }
 
 /// A hash that is missing is the guards' business.
-fn hash(f: &mut Fields, field: &str, value: &str) -> Option<String> {
+pub fn hash(f: &mut Fields, field: &str, value: &str) -> Option<String> {
     if value.is_empty() {
         return Some(String::new());
     }
     f.sha256(field, value)
 }
 
-fn hashes(f: &mut Fields, field: &str, values: &[String]) -> Option<Vec<String>> {
+/// Hashes of papers.
+pub fn hashes(f: &mut Fields, field: &str, values: &[String]) -> Option<Vec<String>> {
     f.at_most(field, values.len(), MOST);
     let values = values.iter().take(MOST).enumerate();
     values
@@ -302,8 +308,11 @@ pub fn take_texts(command: &mut wire::Command) -> Vec<(&'static str, String)> {
     texts
 }
 
-/// Puts the free texts back.
+/// Puts the free texts back. What was objected, and by whom, is for fewer eyes than a case's events.
 pub fn restore_texts(command: &mut wire::Command, texts: &[(String, String)]) {
+    if matches!(&command.command, Some(Wire::Object(_))) {
+        return;
+    }
     each_text(command, |field, text| {
         if let Some((_, stored)) = texts.iter().find(|(name, _)| name == field) {
             text.clone_from(stored);
@@ -320,6 +329,11 @@ fn each_text(command: &mut wire::Command, mut visit: impl FnMut(&'static str, &m
         Some(Wire::ReviewByTownship(c)) => visit("opinion", &mut c.opinion),
         Some(Wire::Disqualify(c)) => visit("reason", &mut c.reason),
         Some(Wire::ReturnToAssistance(c)) => visit("reason", &mut c.reason),
+        Some(Wire::Object(c)) => {
+            visit("text", &mut c.text);
+            visit("contact", &mut c.contact);
+        }
+        Some(Wire::AnswerObjection(c)) => visit("reason", &mut c.reason),
         _ => {}
     }
 }
@@ -382,5 +396,8 @@ const fn field(command: &Wire) -> &'static str {
         Wire::FlagEmergency(_) => "command.flag_emergency",
         Wire::CloseNatural(_) => "command.close_natural",
         Wire::Withdraw(_) => "command.withdraw",
+        Wire::Object(_) => "command.object",
+        Wire::Recheck(_) => "command.recheck",
+        Wire::AnswerObjection(_) => "command.answer_objection",
     }
 }

@@ -4,6 +4,8 @@ pub mod case;
 pub mod command;
 pub mod facts;
 pub mod lead;
+pub mod notice;
+pub mod objection;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use kernel::Code;

@@ -8,15 +8,19 @@ mod batch_get_leads;
 mod declare_case;
 mod freeze_warning_list;
 mod get_evidence;
+mod get_notice;
+mod get_notice_file;
 mod get_warning_list;
 mod list_case_events;
 mod list_cases;
 mod list_leads;
 mod list_moves;
+mod list_objections;
 mod list_templates;
 mod load_template;
 mod submit_evidence;
 mod submit_lead;
+mod submit_objection;
 
 use std::{fmt::Display, str::FromStr};
 
@@ -31,11 +35,13 @@ use proto::workflow::v1::{
     ActOnCaseRequest, ActOnCaseResponse, ActOnLeadRequest, ActOnLeadResponse, BatchGetCasesRequest,
     BatchGetCasesResponse, BatchGetCurrentCasesRequest, BatchGetCurrentCasesResponse,
     BatchGetLeadsRequest, BatchGetLeadsResponse, DeclareCaseRequest, DeclareCaseResponse,
-    FreezeWarningListRequest, FreezeWarningListResponse, GetEvidenceRequest, GetWarningListRequest,
+    FreezeWarningListRequest, FreezeWarningListResponse, GetEvidenceRequest, GetNoticeFileRequest,
+    GetNoticeFileResponse, GetNoticeRequest, GetNoticeResponse, GetWarningListRequest,
     GetWarningListResponse, ListCaseEventsRequest, ListCaseEventsResponse, ListCasesRequest,
     ListCasesResponse, ListLeadsRequest, ListLeadsResponse, ListMovesRequest, ListMovesResponse,
-    ListTemplatesRequest, ListTemplatesResponse, LoadTemplateRequest, LoadTemplateResponse,
-    SubmitEvidenceRequest, SubmitEvidenceResponse, SubmitLeadRequest, SubmitLeadResponse,
+    ListObjectionsRequest, ListObjectionsResponse, ListTemplatesRequest, ListTemplatesResponse,
+    LoadTemplateRequest, LoadTemplateResponse, SubmitEvidenceRequest, SubmitEvidenceResponse,
+    SubmitLeadRequest, SubmitLeadResponse, SubmitObjectionRequest, SubmitObjectionResponse,
     workflow_service_server::WorkflowService,
 };
 use tonic::{Request, Response, Status, Streaming};
@@ -46,8 +52,8 @@ use crate::{access, facts::Neighbours};
 /// The service's RPCs over its database and its neighbours.
 #[derive(Debug, Clone)]
 pub struct Service {
-    database: Database,
-    neighbours: Neighbours,
+    pub(crate) database: Database,
+    pub(crate) neighbours: Neighbours,
     evidence: EvidenceStore,
 }
 
@@ -122,6 +128,10 @@ dispatch! {
     freeze_warning_list("FreezeWarningList"):
         FreezeWarningListRequest => FreezeWarningListResponse;
     get_warning_list("GetWarningList"): GetWarningListRequest => GetWarningListResponse;
+    get_notice("GetNotice"): GetNoticeRequest => GetNoticeResponse;
+    get_notice_file("GetNoticeFile"): GetNoticeFileRequest => GetNoticeFileResponse;
+    submit_objection("SubmitObjection"): SubmitObjectionRequest => SubmitObjectionResponse;
+    list_objections("ListObjections"): ListObjectionsRequest => ListObjectionsResponse;
     submit_evidence("SubmitEvidence"): Streaming<SubmitEvidenceRequest> => SubmitEvidenceResponse;
     get_evidence("GetEvidence"): GetEvidenceRequest => get_evidence::Content;
     load_template("LoadTemplate"): LoadTemplateRequest => LoadTemplateResponse;
