@@ -1,5 +1,6 @@
 //! `PUT /files/…`: files too large for an input, streamed to the service that takes them; and
-//! `GET /files/evidence/…`: a paper or photo as it was stored.
+//! `GET /files/evidence/…`: a paper or photo as it was stored; `GET /files/notices/…`: a public notice
+//! to print.
 
 use std::collections::HashMap;
 
@@ -123,6 +124,61 @@ async fn download(
         (CACHE_CONTROL, "no-store".to_owned()),
     ];
     Ok((headers, Body::from_stream(content)).into_response())
+}
+
+pub async fn notice(
+    State(gateway): State<Gateway>,
+    Extension(id): Extension<RequestId>,
+    Path(village): Path<String>,
+    (headers, Query(query)): Asked,
+) -> Response {
+    match print(&gateway, &headers, village, query).await {
+        Ok(response) => response,
+        Err(error) => Rejection::Error(error).document(Locale::of(&headers), &id),
+    }
+}
+
+/// A notice as a file. A browser shows a page or a text of it, and runs nothing.
+async fn print(
+    gateway: &Gateway,
+    headers: &HeaderMap,
+    village: String,
+    query: HashMap<String, String>,
+) -> Result<Response, Error> {
+    let caller = gateway.caller(headers).await?;
+    let method = contract::method("workflow.GetNoticeFile");
+    let codes = query
+        .into_iter()
+        .map(|(name, code)| (Name::new(name), code.to_ascii_uppercase()));
+    let given = codes.chain([(Name::new("divisionCode"), village)]);
+    let given = given.map(|(name, text)| (name, Value::String(text)));
+    let mut request = DynamicMessage::new(method.input());
+    let mut reader = Reader::default();
+    reader.fill(&mut request, &Value::Object(given.collect()), "");
+    reader.finish()?;
+    let answer = gateway.peers.call(&caller, &method, request).await;
+    let answer = answer.map_err(|error| schema::in_own_words(error, ""))?;
+    let text = |field: &str| {
+        let value = answer.get_field_by_name(field);
+        let text = value.and_then(|value| value.as_str().map(str::to_owned));
+        text.unwrap_or_default()
+    };
+    let content = answer.get_field_by_name("content");
+    let content = content.and_then(|content| content.as_bytes().cloned());
+    let shown = match text("content_type").starts_with("text/") {
+        true => "inline",
+        false => "attachment",
+    };
+    let name = format!("{shown}; filename=\"{}\"", text("file_name"));
+    let policy = "sandbox; default-src 'none'; style-src 'unsafe-inline'";
+    let headers = [
+        (CONTENT_TYPE, text("content_type")),
+        (CONTENT_DISPOSITION, name),
+        (CONTENT_SECURITY_POLICY, policy.to_owned()),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff".to_owned()),
+        (CACHE_CONTROL, "no-store".to_owned()),
+    ];
+    Ok((headers, content.unwrap_or_default()).into_response())
 }
 
 pub async fn items(

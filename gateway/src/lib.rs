@@ -2,6 +2,7 @@
 //! the services check every caller themselves.
 
 mod contract;
+mod door;
 mod explorer;
 mod files;
 mod graphql;

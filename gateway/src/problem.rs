@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Response};
 use chassis::error::{Error, FieldViolation};
 use http::{
     HeaderValue, StatusCode,
-    header::{ALLOW, CONTENT_TYPE},
+    header::{ALLOW, CONTENT_TYPE, RETRY_AFTER},
 };
 use serde_json::{Value, json};
 
@@ -29,6 +29,11 @@ pub enum Rejection {
     NotAcceptable,
     /// A body that is not what it says.
     BadRequest,
+    /// Too often from one place, or from everywhere.
+    TooManyRequests {
+        /// When to try again.
+        retry_after_seconds: u64,
+    },
     /// A document that asks too much at once.
     DocumentTooComplex {
         /// Which limit it passes.
@@ -63,6 +68,7 @@ impl Rejection {
             Self::UnsupportedMediaType => "UNSUPPORTED_MEDIA_TYPE",
             Self::NotAcceptable => "NOT_ACCEPTABLE",
             Self::BadRequest => "BAD_REQUEST",
+            Self::TooManyRequests { .. } => "TOO_MANY_REQUESTS",
             Self::DocumentTooComplex { .. } => "DOCUMENT_TOO_COMPLEX",
         }
     }
@@ -75,6 +81,7 @@ impl Rejection {
             Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::NotAcceptable => StatusCode::NOT_ACCEPTABLE,
+            Self::TooManyRequests { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::BadRequest | Self::DocumentTooComplex { .. } => StatusCode::BAD_REQUEST,
         }
     }
@@ -125,10 +132,17 @@ impl Rejection {
 
     /// Sets the headers that the status goes with.
     pub fn mark(&self, response: &mut Response) {
-        if let Self::MethodNotAllowed(method) = self {
-            response
-                .headers_mut()
-                .insert(ALLOW, HeaderValue::from_static(method));
+        let headers = response.headers_mut();
+        match self {
+            Self::MethodNotAllowed(method) => {
+                headers.insert(ALLOW, HeaderValue::from_static(method));
+            }
+            Self::TooManyRequests {
+                retry_after_seconds,
+            } => {
+                headers.insert(RETRY_AFTER, HeaderValue::from(*retry_after_seconds));
+            }
+            _ => {}
         }
     }
 }

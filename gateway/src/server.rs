@@ -14,10 +14,10 @@ use axum::{
     extract::{DefaultBodyLimit, MatchedPath, State},
     middleware::{self, Next},
     response::{IntoResponse, Response},
-    routing::{any, get, put},
+    routing::{any, get, post, put},
 };
 use chassis::{
-    auth::{self, Authenticator, Caller},
+    auth::{self, Authenticator, Caller, ServiceIdentity},
     clock::Clock,
     config::AuthConfig,
     error::Error,
@@ -37,6 +37,7 @@ use tracing::Instrument as _;
 use uuid::Uuid;
 
 use crate::{
+    door::{self, Door},
     explorer, files, graphql,
     locale::Locale,
     peers::Peers,
@@ -66,6 +67,10 @@ pub struct Config {
     /// Whether the schema can be asked for and explored in a browser at `/`.
     #[serde(default)]
     pub explorer: bool,
+    /// Whether a proxy of the deployment stands before it and writes down who called
+    /// (`X-Forwarded-For`); else whoever calls could write anything there.
+    #[serde(default)]
+    pub behind_proxy: bool,
 }
 
 /// What every request is served with.
@@ -77,6 +82,10 @@ pub struct Gateway {
     pub lifecycle: Lifecycle,
     pub clock: Clock,
     pub sockets: Arc<Semaphore>,
+    /// The gateway's own name, in which it passes on what comes without an account.
+    pub identity: ServiceIdentity,
+    pub door: Arc<Door>,
+    pub behind_proxy: bool,
 }
 
 impl Gateway {
@@ -93,16 +102,22 @@ impl Gateway {
 /// The key set cannot be read, a peer has no URL, or the listener fails.
 pub async fn run(config: Config, listener: TcpListener, runtime: Runtime) -> anyhow::Result<()> {
     let peers = Peers::connect(&config.peers)?;
+    let authenticator = Authenticator::new(&config.auth).await?;
     let gateway = Gateway {
         schema: schema::build(peers.clone(), config.explorer),
         peers,
-        authenticator: Authenticator::new(&config.auth).await?,
+        identity: ServiceIdentity::new(&config.auth.service_token_file, authenticator.clone()),
+        door: Door::new(),
+        behind_proxy: config.behind_proxy,
+        authenticator,
         lifecycle: runtime.lifecycle.clone(),
         clock: runtime.clock,
         sockets: Arc::new(Semaphore::new(SOCKETS_MAX)),
     };
     let lifecycle = runtime.lifecycle;
-    axum::serve(listener, router(gateway, config.explorer))
+    let router = router(gateway, config.explorer);
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    axum::serve(listener, service)
         .with_graceful_shutdown(async move { lifecycle.stopping().await })
         .await?;
     Ok(())
@@ -116,10 +131,13 @@ fn router(gateway: Gateway, explorer: bool) -> Router {
         .route("/files/items/{item}", put(files::items))
         .route("/files/evidence", put(files::evidence))
         .route("/files/evidence/{sha256}", get(files::stored_evidence))
+        .route("/files/notices/{village}", get(files::notice))
         // Each counts as it reads.
         .layer(DefaultBodyLimit::disable());
+    let objections = Router::new().route("/objections", post(door::object));
     let mut router = Router::new()
         .merge(limited(requests, REQUEST_WITHIN))
+        .merge(limited(objections, REQUEST_WITHIN))
         .merge(limited(files, FILE_WITHIN))
         .route("/graphql/ws", get(socket::upgrade));
     if explorer {

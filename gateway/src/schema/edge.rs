@@ -78,7 +78,7 @@ const HOUSEHOLDS: (&str, &str) = ("ids", "households");
 const BY_HOUSEHOLD: (&str, &str) = ("household_id", "id");
 
 /// Every edge of the schema.
-pub const EDGES: [Edge; 18] = [
+pub const EDGES: [Edge; 19] = [
     Edge {
         many: true,
         ..batched(
@@ -157,6 +157,13 @@ pub const EDGES: [Edge; 18] = [
         "moves",
         "workflow.ListMoves",
         ("case_id", "moves"),
+        "id",
+    ),
+    single(
+        "Case",
+        "objections",
+        "workflow.ListObjections",
+        ("case_id", "objections"),
         "id",
     ),
     batched(

@@ -29,7 +29,7 @@ const fn query(name: &'static str, rpc: &'static str, shape: Shape) -> Query {
 }
 
 /// Fields of Query, beside `viewer`, `node` and `nodes`.
-pub const QUERIES: [Query; 25] = [
+pub const QUERIES: [Query; 26] = [
     query(
         "divisions",
         "households.ListDivisions",
@@ -110,6 +110,11 @@ pub const QUERIES: [Query; 25] = [
         Shape::One { field: "list" },
     ),
     query(
+        "publicNotice",
+        "workflow.GetNotice",
+        Shape::One { field: "notice" },
+    ),
+    query(
         "templates",
         "workflow.ListTemplates",
         Shape::List { items: "templates" },
@@ -188,7 +193,7 @@ const ACT: &str = "workflow.ActOnCase";
 const LEAD: &str = "workflow.ActOnLead";
 
 /// Fields of Mutation.
-pub const MUTATIONS: [Mutation; 65] = [
+pub const MUTATIONS: [Mutation; 68] = [
     mutation("putDivision", "households.PutDivision", "division"),
     mutation("putNoticePlace", "households.PutNoticePlace", "place"),
     mutation("putMonitoringLine", "households.PutMonitoringLine", "line"),
@@ -248,6 +253,9 @@ pub const MUTATIONS: [Mutation; 65] = [
     mutation("appealCase", ACT, "command.appeal"),
     mutation("decideAppeal", ACT, "command.decide_appeal"),
     mutation("grantOverride", ACT, "command.grant_override"),
+    mutation("recordObjection", ACT, "command.object"),
+    mutation("recheckObjection", ACT, "command.recheck"),
+    mutation("answerObjection", ACT, "command.answer_objection"),
     mutation("freezeWarningList", "workflow.FreezeWarningList", ""),
     mutation("loadTemplate", "workflow.LoadTemplate", ""),
     mutation("claimWork", "workflow.ClaimWork", ""),

@@ -40,6 +40,7 @@ impl Server {
             peers: services.into_iter().map(nobody).collect(),
             auth: issuer.config("gateway", "999999000000"),
             explorer,
+            behind_proxy: false,
         };
         let runtime = Runtime::system();
         let serving = gateway::run(config, listener, runtime.clone());

@@ -11,6 +11,7 @@ mod division;
 mod id;
 mod id_number;
 mod identity;
+mod masked_name;
 mod money;
 mod refusal;
 mod vocabulary;
@@ -24,6 +25,7 @@ pub use id::{
 };
 pub use id_number::{IdNumber, InvalidIdNumber, Sex};
 pub use identity::{Department, InvalidDepartment, Principal, Role, Scope};
+pub use masked_name::MaskedName;
 pub use money::{InvalidMoney, Money};
 pub use refusal::{Refusal, Requirement, RuleId};
 /// For [`codes!`].

@@ -16,6 +16,7 @@ mod scenario_07_notice_removed;
 mod scenario_08_notice_places;
 mod scenario_09_flood;
 mod scenario_10_grandmother;
+mod scenario_12_objection;
 mod scenario_13_august;
 mod scenario_15_two_visits;
 mod scenario_16_relapse;

@@ -50,6 +50,7 @@ about! {
         GrantAuthorisationRequest, WithdrawAuthorisationRequest, ListAuthorisationsResponse,
         ListHistoryResponse, ImportSheetResponse, GetImportRequest, GetImportResponse,
         GetCaseFactsResponse, ListAuthorisedPersonsResponse, LookupPersonsRequest,
+        BatchGetNoticeSubjectsRequest, BatchGetNoticeSubjectsResponse,
     }
 }
 

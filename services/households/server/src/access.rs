@@ -105,6 +105,7 @@ pub const ACCESS: Access = &[
     ("GetCaseFacts", READERS),
     ("ListAuthorisedPersons", SERVICES),
     ("LookupPersons", SERVICES),
+    ("BatchGetNoticeSubjects", SERVICES),
 ];
 
 /// Whether the caller's role may call `rpc`.

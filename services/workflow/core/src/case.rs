@@ -7,9 +7,10 @@ use kernel::{CaseId, Category, Code, EliminationKind, NoticeKind, NoticePlaceId,
 
 use crate::{
     claim::Claim,
-    command::{Command, Part, Verdict},
+    command::{AppealOutcome, Command, Part},
     due::Alarm,
     guard::overridable,
+    objection::{Objections, Verdict},
     state::{CaseState, Duty},
     template::{Hold, Template},
 };
@@ -95,10 +96,17 @@ impl Event {
             What::Decided(Command::SubmitVillageReport { .. }) => "VILLAGE_REPORTED",
             What::Decided(Command::FlagEmergency { .. }) => "EMERGENCY_FLAGGED",
             What::Decided(Command::GrantOverride { .. }) => "OVERRIDE_GRANTED",
-            What::Decided(Command::DecideAppeal { verdict, .. }) => match verdict {
-                Verdict::Granted => "APPEAL_GRANTED",
-                Verdict::Rejected => "APPEAL_REJECTED",
+            What::Decided(Command::DecideAppeal { outcome, .. }) => match outcome {
+                AppealOutcome::Granted => "APPEAL_GRANTED",
+                AppealOutcome::Rejected => "APPEAL_REJECTED",
             },
+            What::Decided(Command::Object(_)) => "OBJECTED",
+            What::Decided(Command::Recheck(_)) => "RECHECKED",
+            What::Decided(Command::AnswerObjection(answer))
+                if answer.verdict == Verdict::Dismissed =>
+            {
+                "OBJECTION_ANSWERED"
+            }
             What::Decided(_) => self.to.as_str(),
         }
     }
@@ -198,6 +206,8 @@ pub struct Case {
     pub claim: Option<Claim>,
     /// The notice that runs or ran last.
     pub notice: Option<Notice>,
+    /// Objections to its notices (T7o).
+    pub objections: Objections,
     /// The village has reported (S32).
     pub village_reported: bool,
     /// Day of enrolment.
@@ -251,6 +261,7 @@ impl Case {
             deciders: Vec::new(),
             claim: None,
             notice: None,
+            objections: Objections::default(),
             village_reported: false,
             enrolled: None,
             planned_elimination: None,
@@ -316,6 +327,7 @@ impl Case {
             What::ComparisonDelivered => {}
         }
         self.claim = self.claim.take().filter(|claim| claim.lasts(event.on));
+        self.objections.settle(event.to, event.on);
         self.state = event.to;
     }
 
@@ -332,7 +344,14 @@ impl Case {
     /// Everybody who visited or decided, each once.
     #[must_use]
     pub fn took_part(&self) -> Vec<String> {
-        let mut all = [&self.visitors[..], &self.reviewers, &self.deciders].concat();
+        let rechecked = &self.objections.recheckers;
+        let mut all = [
+            &self.visitors[..],
+            rechecked,
+            &self.reviewers,
+            &self.deciders,
+        ]
+        .concat();
         all.sort_unstable();
         all.dedup();
         all
@@ -384,8 +403,8 @@ impl Case {
                 self.corrections = corrections.iter().map(|c| c.part).collect();
             }
             Command::Appeal { .. } => self.has_appealed = true,
-            Command::DecideAppeal { verdict, .. } => {
-                if *verdict == Verdict::Granted {
+            Command::DecideAppeal { outcome, .. } => {
+                if *outcome == AppealOutcome::Granted {
                     (self.ended, self.closed_reason) = (None, None);
                 }
             }
@@ -422,6 +441,17 @@ impl Case {
             Command::FlagEmergency { .. } => self.emergency = Some(event.on),
             Command::CloseNatural { reason, .. } => self.closed_reason = Some(reason.as_str()),
             Command::Withdraw { .. } => self.closed_reason = Some("OWN_STATEMENT"),
+            Command::Object(objecting) => self.objections.receive(objecting, self.version),
+            Command::Recheck(recheck) => self.objections.look_into(recheck),
+            Command::AnswerObjection(answer) => {
+                self.objections.answer(answer, event.on, self.version);
+                if event.to == CaseState::NotQualified {
+                    self.closed_reason = Some("OBJECTION_UPHELD");
+                } else if event.to == CaseState::UnderAssistance {
+                    self.elimination_kind = None;
+                    self.next_review = answer.next_review;
+                }
+            }
             Command::Declare(_)
             | Command::Authorise { .. }
             | Command::ListForWarning
@@ -463,6 +493,13 @@ impl Case {
             CaseState::OnNotice | CaseState::ElimOnNotice => hanging.map(|p| p.posted).max(),
             _ => None,
         };
+    }
+
+    /// Whether an account has visited the household for the case, for whatever reason (ORG-3).
+    #[must_use]
+    pub fn was_visited_by(&self, account: &str) -> bool {
+        let mut visitors = self.visitors.iter().chain(&self.objections.recheckers);
+        visitors.any(|visitor| visitor == account)
     }
 
     /// First day on which the running notice may be closed: the days after the posting at the last

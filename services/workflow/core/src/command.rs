@@ -3,7 +3,11 @@
 use chrono::NaiveDate;
 use kernel::{Category, EliminationKind, LeadChannel, NoticePlaceId, RiskType, Role};
 
-use crate::{state::Move, template::Evidence};
+use crate::{
+    objection::{Answering, Objecting, Recheck},
+    state::Move,
+    template::Evidence,
+};
 
 kernel::codes! {
     /// Who declares for the farmer (S20).
@@ -81,7 +85,7 @@ kernel::codes! {
 
 kernel::codes! {
     /// How an appeal ends.
-    Verdict {
+    AppealOutcome {
         /// The case goes on where it ended.
         Granted = "GRANTED",
         /// It stays ended.
@@ -265,7 +269,7 @@ pub enum Command {
     /// The county's answer to an appeal (WF-9).
     DecideAppeal {
         /// How it ends.
-        verdict: Verdict,
+        outcome: AppealOutcome,
         /// Why.
         reason: String,
         /// Day on which the household was told.
@@ -280,6 +284,12 @@ pub enum Command {
         /// Why.
         reason: String,
     },
+    /// T7o: somebody objects to what a notice announces.
+    Object(Objecting),
+    /// T7o: somebody else visits the household because of it.
+    Recheck(Recheck),
+    /// T7o: objections are answered.
+    AnswerObjection(Answering),
 }
 
 impl Command {
@@ -311,6 +321,8 @@ impl Command {
             ) => is_given(evidence),
             (Self::Verify(visit), Evidence::VisitForm) => visit.evidence.iter().any(is_given),
             (Self::Appraise(meeting), Evidence::Minutes) => meeting.evidence.iter().any(is_given),
+            (Self::Recheck(visit), Evidence::RecheckForm) => visit.evidence.iter().any(is_given),
+            (Self::AnswerObjection(answer), Evidence::AnswerLetter) => is_given(&answer.evidence),
             _ => false,
         }
     }
@@ -325,6 +337,8 @@ impl Command {
             }
             Self::Verify(visit) => visit.evidence.iter().collect(),
             Self::Appraise(meeting) => meeting.evidence.iter().collect(),
+            Self::Recheck(visit) => visit.evidence.iter().collect(),
+            Self::AnswerObjection(answer) => vec![&answer.evidence],
             Self::Authorise { evidence, .. }
             | Self::PostNotice { evidence, .. }
             | Self::CloseNotice { evidence, .. }
@@ -355,7 +369,8 @@ impl Command {
             | Self::Eliminate { .. }
             | Self::FlagEmergency { .. }
             | Self::ReturnForCorrection(_)
-            | Self::GrantOverride { .. } => Vec::new(),
+            | Self::GrantOverride { .. }
+            | Self::Object(_) => Vec::new(),
         };
         // One that is missing is the guards' business.
         let given = named.into_iter().map(|hash| hash.trim());
@@ -395,6 +410,9 @@ impl Command {
             Self::Appeal { .. } => Move::Appeal,
             Self::DecideAppeal { .. } => Move::DecideAppeal,
             Self::GrantOverride { .. } => Move::GrantOverride,
+            Self::Object(_) => Move::Object,
+            Self::Recheck(_) => Move::Recheck,
+            Self::AnswerObjection(_) => Move::AnswerObjection,
         }
     }
 }

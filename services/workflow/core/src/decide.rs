@@ -5,9 +5,10 @@ use kernel::{CaseId, Refusal, RuleId};
 
 use crate::{
     case::{Case, Event, Noted, What},
-    command::{Actor, Command, Declaration, Verdict},
+    command::{Actor, AppealOutcome, Command, Declaration},
     facts::Facts,
     guard::{self, Checks},
+    objection::Verdict,
     state::{CaseState, Move},
     template::Template,
 };
@@ -94,16 +95,17 @@ pub fn decide(
 
 /// Where an allowed command leads.
 pub(crate) fn next_state(case: &Case, command: &Command, facts: &Facts) -> CaseState {
-    if let (Command::DecideAppeal { verdict, .. }, Some(ended)) = (command, &case.ended) {
-        return match verdict {
-            Verdict::Granted => ended.from,
-            Verdict::Rejected => ended.to,
+    if let (Command::DecideAppeal { outcome, .. }, Some(ended)) = (command, &case.ended) {
+        return match outcome {
+            AppealOutcome::Granted => ended.from,
+            AppealOutcome::Rejected => ended.to,
         };
     }
     let (to, otherwise) = command.step().outcomes(case.state);
     let is_otherwise = match command {
         Command::Appraise(meeting) => !meeting.carried(),
         Command::PostNotice { place, .. } => !guard::hangs_everywhere(case, facts, *place),
+        Command::AnswerObjection(answer) => answer.verdict == Verdict::Upheld,
         _ => false,
     };
     otherwise.filter(|_| is_otherwise).unwrap_or(to)

@@ -36,12 +36,25 @@ pub fn due(case: &Case) -> Option<NaiveDate> {
     [limit, own].into_iter().flatten().min()
 }
 
+/// Day by which an objection should be answered that came in on a day (T7o).
+#[must_use]
+pub fn answer_due(case: &Case, received: NaiveDate) -> Option<NaiveDate> {
+    let limits = case.template.limits.iter();
+    let answers = limits.filter(|limit| limit.since == Since::Objection);
+    answers.filter_map(|limit| within(limit, received)).min()
+}
+
 fn end(limit: &Limit, case: &Case) -> Option<NaiveDate> {
     let since = match limit.since {
         Since::Declaration => case.declared,
         Since::LastStep => case.reached,
         Since::Enrolment => case.enrolled?,
+        Since::Objection => case.objections.waiting_since()?,
     };
+    within(limit, since)
+}
+
+fn within(limit: &Limit, since: NaiveDate) -> Option<NaiveDate> {
     match limit.within {
         Within::Days(days) => since.checked_add_days(Days::new(days.into())),
         Within::WorkingDays(days) => Some(plus_working_days(since, days)),
@@ -112,6 +125,7 @@ fn notifications(case: &Case, due: NaiveDate) -> [Notification; 3] {
     let later = |days: u32| due.checked_add_days(Days::new(days.into())).unwrap_or(due);
     let warned = due.checked_sub_days(Days::new(escalation.warn_days.into()));
     let mut turn: Vec<Role> = case.template.turn(case.state).collect();
+    turn.extend(answerers(case));
     turn.sort_unstable();
     turn.dedup();
     let orange = escalation.orange_roles.clone();
@@ -127,6 +141,15 @@ fn notifications(case: &Case, due: NaiveDate) -> [Notification; 3] {
         due,
         roles,
     })
+}
+
+/// Those who look into an objection and answer it, while there is one (T7o).
+fn answerers(case: &Case) -> impl Iterator<Item = Role> {
+    let waits = case.objections.open().next().is_some();
+    let moves = [Move::Recheck, Move::AnswerObjection];
+    let steps = moves.into_iter().filter(move |_| waits);
+    let steps = steps.filter_map(|step| case.template.step(step, Some(case.state)));
+    steps.flat_map(|step| step.roles.iter().copied())
 }
 
 /// The next day on which somebody has to be told something (WF-7).
@@ -157,7 +180,11 @@ pub fn last_chance(case: &Case) -> Option<NaiveDate> {
         let hangs_in_time = case
             .notice_closable()
             .is_some_and(|closable| closable <= end);
-        let days = days_within(case, &limit.states, hangs_in_time);
+        let days = match limit.since {
+            // An answer needs no days of its own.
+            Since::Objection => 0,
+            _ => days_within(case, &limit.states, hangs_in_time),
+        };
         end.checked_sub_days(Days::new(days))
     };
     here.filter_map(chance).min().or_else(|| due(case))

@@ -116,7 +116,13 @@ impl Needs {
 
     const fn of_guard(guard: Guard) -> Self {
         match guard {
-            Guard::VillageReported | Guard::NotFlagged | Guard::Appealable => Self {
+            Guard::VillageReported
+            | Guard::NotFlagged
+            | Guard::Appealable
+            | Guard::NoticeHangs
+            | Guard::NoOpenObjection
+            | Guard::ObjectionOpen
+            | Guard::ObjectionRechecked => Self {
                 household: false,
                 comparison: false,
                 measures: false,

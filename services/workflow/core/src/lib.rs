@@ -18,6 +18,9 @@ mod guard;
 pub mod lead;
 mod meeting;
 mod moves;
+mod notice_code;
+mod objection;
+mod public_notice;
 mod state;
 mod template;
 #[cfg(test)]
@@ -31,16 +34,24 @@ pub use claim::{
     release_case, release_lead,
 };
 pub use command::{
-    Actor, Appraisal, Command, Correction, Declaration, DisqualificationGround, NaturalEnd,
-    NotQualified, Part, Proxy, ProxyRelation, Verdict, Visit,
+    Actor, AppealOutcome, Appraisal, Command, Correction, Declaration, DisqualificationGround,
+    NaturalEnd, NotQualified, Part, Proxy, ProxyRelation, Visit,
 };
 pub use decide::{Decision, History, decide, declare};
 pub use deputy::{Appointment, DEPUTY_DAYS_MAX, appointable};
-pub use due::{Alarm, Notification, alarm, due, last_chance, next_alarm, notification};
+pub use due::{Alarm, Notification, alarm, answer_due, due, last_chance, next_alarm, notification};
 pub use facts::{ComparisonFacts, Facts, HouseholdFacts, MeasureFacts, Needs};
 pub use guard::overridable;
 pub use meeting::{Ballot, Capacity, Meeting};
 pub use moves::{NextMove, moves};
+pub use notice_code::{InvalidNoticeCode, NoticeCode};
+pub use objection::{
+    Answering, Objecting, Objection, ObjectionChannel, ObjectionOutcome, Objections, Recheck,
+    Verdict,
+};
+pub use public_notice::{
+    Entry, Grounds, PublicNotice, PublicReason, PublicText, answer_within, category_name,
+};
 pub use state::{CaseState, Duty, Move};
 pub use template::{
     DEFAULT, Escalation, Evidence, Fault, Guard, Hold, Limit, Parameters, SHIPPED, Since, Step,

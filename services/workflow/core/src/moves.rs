@@ -7,11 +7,13 @@ use uuid::Uuid;
 use crate::{
     case::Case,
     command::{
-        Actor, Appraisal, Command, DisqualificationGround, NaturalEnd, NotQualified, Verdict, Visit,
+        Actor, AppealOutcome, Appraisal, Command, DisqualificationGround, NaturalEnd, NotQualified,
+        Visit,
     },
     decide::next_state,
     facts::{Facts, Needs},
     guard::{self, Checks},
+    objection::{Answering, Objecting, ObjectionChannel, Recheck, Verdict},
     state::{CaseState, Move},
 };
 
@@ -71,6 +73,8 @@ fn leads_to(case: &Case, blank: &Command, facts: &Facts) -> CaseState {
         // The last place leads on; the others only towards it.
         Command::PostNotice { .. } if case.state.is_eliminating() => CaseState::ElimOnNotice,
         Command::PostNotice { .. } => CaseState::OnNotice,
+        // An answer that dismisses.
+        Command::AnswerObjection(_) => case.state,
         _ => next_state(case, blank, facts),
     }
 }
@@ -181,7 +185,7 @@ fn blank(step: Move) -> Option<Command> {
         },
         // Granted, so that it is shown where the case would go on.
         Move::DecideAppeal => Command::DecideAppeal {
-            verdict: Verdict::Granted,
+            outcome: AppealOutcome::Granted,
             reason,
             household_informed: None,
             evidence,
@@ -190,5 +194,26 @@ fn blank(step: Move) -> Option<Command> {
             requirement: String::new(),
             reason,
         },
+        Move::Object => Command::Object(Objecting {
+            channel: ObjectionChannel::InPerson,
+            anonymous: false,
+            received: never,
+            text: String::new(),
+            contact_given: false,
+        }),
+        Move::Recheck => Command::Recheck(Recheck {
+            visited: never,
+            ..Recheck::default()
+        }),
+        // Upheld, so that what follows from that is asked.
+        Move::AnswerObjection => Command::AnswerObjection(Answering {
+            numbers: Vec::new(),
+            verdict: Verdict::Upheld,
+            reason,
+            informed: None,
+            household_informed: None,
+            next_review: None,
+            evidence,
+        }),
     })
 }

@@ -154,6 +154,12 @@ kernel::codes! {
         DecideAppeal = "DECIDE_APPEAL",
         /// A second person lets something pass.
         GrantOverride = "GRANT_OVERRIDE",
+        /// T7o: somebody objects.
+        Object = "OBJECT",
+        /// T7o: the household is visited again.
+        Recheck = "RECHECK",
+        /// T7o: objections are answered.
+        AnswerObjection = "ANSWER_OBJECTION",
     }
 }
 
@@ -199,7 +205,10 @@ impl Move {
             | Self::FlagEmergency
             | Self::CloseNatural
             | Self::Withdraw
-            | Self::Appeal => Duty::Free,
+            | Self::Appeal
+            | Self::Object
+            | Self::Recheck
+            | Self::AnswerObjection => Duty::Free,
         }
     }
 
@@ -231,11 +240,14 @@ impl Move {
                 | Self::ReturnForCorrection
                 | Self::Appeal
                 | Self::GrantOverride
+                | Self::Object
+                | Self::Recheck
+                | Self::AnswerObjection
         )
     }
 
-    /// Where the move leads from a state, and where else: when the vote is against it, or while a
-    /// notice does not hang at every place yet.
+    /// Where the move leads from a state, and where else: when the vote is against it, while a
+    /// notice does not hang at every place yet, or when an objection is upheld.
     #[must_use]
     pub const fn outcomes(self, from: CaseState) -> (CaseState, Option<CaseState>) {
         use CaseState as S;
@@ -261,11 +273,15 @@ impl Move {
                 Self::SubmitVillageReport
                 | Self::FlagEmergency
                 | Self::DecideAppeal
+                | Self::Object
+                | Self::Recheck
                 | Self::GrantOverride,
                 _,
             ) => from,
             (Self::ReturnForCorrection, _) => S::Returned,
             (Self::Appeal, _) => S::Appealed,
+            (Self::AnswerObjection, false) => return (from, Some(S::NotQualified)),
+            (Self::AnswerObjection, true) => return (from, Some(S::UnderAssistance)),
             (Self::ReviewByTownship, _) => S::TownshipReviewed,
             (Self::ConfirmComparison, _) => S::Compared,
             (Self::Disqualify, _) => S::Disqualified,
@@ -293,6 +309,7 @@ impl Move {
                 Self::CloseNatural => "T19",
                 Self::Withdraw => "T20",
                 Self::GrantOverride => "ELI-2",
+                Self::Object | Self::Recheck | Self::AnswerObjection => "T7o",
                 _ => "T15",
             };
         }
@@ -323,6 +340,7 @@ impl Move {
             Self::ReturnForCorrection => "T8r",
             Self::Appeal | Self::DecideAppeal => "WF-9",
             Self::GrantOverride => "ELI-2",
+            Self::Object | Self::Recheck | Self::AnswerObjection => "T7o",
         }
     }
 }

@@ -82,6 +82,9 @@ const PAPER_READERS: &[Role] = &[
 /// Those who keep the village's warning list (T4).
 const VILLAGE: &[Role] = &[Role::VillageCadre, Role::FirstSecretary];
 
+/// Who passes on what comes without an account.
+const DOORS: &[Role] = &[Role::Service];
+
 /// Those who set the platform up; what they load is checked, and they decide nothing by it.
 const ADMINISTRATORS: &[Role] = &[Role::SystemAdmin];
 
@@ -127,6 +130,10 @@ pub const ACCESS: Access = &[
     ("GetWarningList", READERS),
     ("HoldMeeting", ACTORS),
     ("ListMeetings", PAPER_READERS),
+    ("GetNotice", READERS),
+    ("GetNoticeFile", READERS),
+    ("SubmitObjection", DOORS),
+    ("ListObjections", PAPER_READERS),
     ("SubmitEvidence", ACTORS),
     ("GetEvidence", PAPER_READERS),
     ("LoadTemplate", ADMINISTRATORS),

@@ -3,6 +3,7 @@
 mod about;
 pub mod access;
 mod acting;
+pub mod announced;
 mod case_file;
 pub mod consume;
 mod convert;
@@ -10,6 +11,7 @@ pub mod deadlines;
 pub mod facts;
 mod intake;
 mod lead_file;
+mod print;
 mod projection;
 mod record;
 mod rpc;

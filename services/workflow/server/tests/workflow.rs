@@ -12,6 +12,8 @@ mod leads;
 mod life;
 #[path = "workflow/meetings.rs"]
 mod meetings;
+#[path = "workflow/objections.rs"]
+mod objections;
 #[path = "workflow/papers.rs"]
 mod papers;
 #[path = "workflow/queues.rs"]

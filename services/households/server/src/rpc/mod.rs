@@ -2,6 +2,7 @@
 
 mod batch_assess;
 mod batch_get_households;
+mod batch_get_notice_subjects;
 mod batch_list_members;
 mod create_household;
 mod edit;
@@ -134,4 +135,6 @@ dispatch! {
     list_authorised_persons("ListAuthorisedPersons"):
         ListAuthorisedPersonsRequest => ListAuthorisedPersonsResponse;
     lookup_persons("LookupPersons"): LookupPersonsRequest => LookupPersonsResponse;
+    batch_get_notice_subjects("BatchGetNoticeSubjects"):
+        BatchGetNoticeSubjectsRequest => BatchGetNoticeSubjectsResponse;
 }

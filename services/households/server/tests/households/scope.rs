@@ -192,3 +192,37 @@ async fn only_services_turn_numbers_into_persons() {
     assert!(matches!(answer, Error::Unauthenticated), "{answer:?}");
     desk.close().await;
 }
+
+#[tokio::test]
+async fn pub4_a_notice_gets_masked_names_and_groups_and_only_for_services() {
+    let desk = Desk::open().await;
+    let created = desk.create(family(1)).await.household.expect("a household");
+    let request = || BatchGetNoticeSubjectsRequest {
+        household_ids: vec![created.id.clone(), new_id().to_string()],
+    };
+    let s = &desk.service;
+    let found = s.batch_get_notice_subjects(by(&service(), request())).await;
+    let subjects = found.expect("found").into_inner().subjects;
+    assert_eq!(
+        subjects,
+        [NoticeSubject {
+            household_id: created.id.clone(),
+            masked_name: "赵*".to_owned(),
+            group_number: created.group_number,
+        }]
+    );
+    for role in Role::ALL.iter().filter(|role| **role != Role::Service) {
+        let caller = caller(*role, VILLAGE);
+        let answer = error(s.batch_get_notice_subjects(by(&caller, request())).await);
+        assert!(
+            matches!(answer, Error::PermissionDenied),
+            "{role}: {answer:?}"
+        );
+    }
+    let many = BatchGetNoticeSubjectsRequest {
+        household_ids: vec![created.id.clone(); 101],
+    };
+    let answer = error(s.batch_get_notice_subjects(by(&service(), many)).await);
+    assert!(matches!(answer, Error::Invalid(_)), "{answer:?}");
+    desk.close().await;
+}

@@ -14,7 +14,7 @@ use crate::{
 /// Whether the actor may be the one who makes the move.
 pub fn separate(checks: &mut Checks, case: &Case, step: Move, actor: &Actor) {
     let among = |accounts: &[String]| actor.persons().any(|person| is_among(accounts, person));
-    let visited = among(&case.visitors);
+    let visited = actor.persons().any(|person| case.was_visited_by(person));
     match step.duty() {
         Duty::Free => {}
         Duty::Township => {
@@ -31,22 +31,23 @@ pub fn separate(checks: &mut Checks, case: &Case, step: Move, actor: &Actor) {
 
 /// The same from the other end: nobody who has decided visits afterwards.
 pub fn visitors(checks: &mut Checks, case: &Case, command: &Command, actor: &Actor) {
-    if let Command::Verify(visit) = command {
-        let has_decided = |visitor: &String| {
-            is_among(&case.reviewers, visitor) || is_among(&case.deciders, visitor)
-        };
-        let behind = visit.persons(&actor.account, actor.on_behalf_of.as_ref());
-        let decided = behind.iter().any(has_decided);
-        checks.yes(!decided, "ORG-3", "VISITOR_DID_NOT_DECIDE");
-    }
+    let behind = match command {
+        Command::Verify(visit) => visit.persons(&actor.account, actor.on_behalf_of.as_ref()),
+        Command::Recheck(recheck) => recheck.visitors.clone(),
+        _ => return,
+    };
+    let has_decided =
+        |visitor: &String| is_among(&case.reviewers, visitor) || is_among(&case.deciders, visitor);
+    let decided = behind.iter().any(has_decided);
+    checks.yes(!decided, "ORG-3", "VISITOR_DID_NOT_DECIDE");
 }
 
 /// Whether an account may not make the move in this case, whatever its role.
 pub fn bars(case: &Case, step: Move, account: &str) -> bool {
     match step.duty() {
         Duty::Free => false,
-        Duty::Township => is_among(&case.visitors, account) || is_among(&case.deciders, account),
-        Duty::County => is_among(&case.visitors, account) || is_among(&case.reviewers, account),
+        Duty::Township => case.was_visited_by(account) || is_among(&case.deciders, account),
+        Duty::County => case.was_visited_by(account) || is_among(&case.reviewers, account),
     }
 }
 

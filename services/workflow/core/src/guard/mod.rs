@@ -7,6 +7,7 @@ mod duty;
 mod gate;
 mod identify;
 mod notice;
+mod objection;
 mod remedy;
 
 use std::fmt::Display;
@@ -173,8 +174,12 @@ pub fn role(checks: &mut Checks, roles: &[Role], actor: &Actor) {
 /// [`role`], and nobody looks through their own papers: who visited does not review, and who
 /// visited or reviewed does not decide for the county (ORG-3).
 pub fn person(checks: &mut Checks, case: &Case, step: Move, actor: &Actor) {
-    if let Some(step) = case.template.nearest(step, case.state) {
-        role(checks, &step.roles, actor);
+    // Whoever objects through the public door needs no role: the service that stands there only
+    // passes it on (T7o).
+    let is_passed_on = step == Move::Object && actor.role == Role::Service;
+    let own = case.template.nearest(step, case.state);
+    if let Some(own) = own.filter(|_| !is_passed_on) {
+        role(checks, &own.roles, actor);
     }
     if step == Move::DecideAppeal {
         let ended = case.ended.iter().flat_map(|ended| &ended.by);
@@ -182,6 +187,12 @@ pub fn person(checks: &mut Checks, case: &Case, step: Move, actor: &Actor) {
             .into_iter()
             .any(|by| actor.persons().any(|own| own == by));
         checks.yes(is_another, "ORG-3", "APPEAL_BEFORE_ANOTHER");
+    }
+    if matches!(step, Move::Recheck | Move::AnswerObjection) {
+        // Who looks into an objection may answer it; who found what it is against may not.
+        let found = |person: &str| case.visitors.iter().any(|visitor| visitor == person);
+        let is_other = !actor.persons().any(found);
+        checks.yes(is_other, "ORG-3", "ANSWERS_FOR_OTHERS");
     }
     duty::separate(checks, case, step, actor);
 }
@@ -240,6 +251,10 @@ fn stands(
             assist::eliminable(checks, case, kind, facts, today);
         }
         Guard::AfterValues => assist::after_values(checks, household),
+        Guard::NoticeHangs => objection::notice_hangs(checks, case),
+        Guard::NoOpenObjection => objection::none_open(checks, case),
+        Guard::ObjectionOpen => objection::some_open(checks, case),
+        Guard::ObjectionRechecked => objection::some_rechecked(checks, case),
         Guard::NotFlagged => checks.yes(case.emergency.is_none(), "T12e", "NOT_YET_FLAGGED"),
     }
 }
@@ -328,6 +343,9 @@ pub fn given(checks: &mut Checks, case: &Case, command: &Command, facts: &Facts,
             checks.text(filing_number, "S41", "FILING_NUMBER");
             checks.yes(*contact_given, "1_11_011", "MONITORING_CONTACT");
         }
+        Command::Object(objecting) => objection::objecting(checks, case, objecting, today),
+        Command::Recheck(recheck) => objection::recheck(checks, case, recheck, today),
+        Command::AnswerObjection(answer) => objection::answering(checks, case, answer, today),
         Command::FlagEmergency { event_reference } => {
             checks.text(event_reference, "T12e", "EVENT_REFERENCE");
         }

@@ -76,11 +76,15 @@ pub fn hung_long_enough(
     }
 }
 
-/// T7: it was taken down on a day on which it might be.
+/// T7: it was taken down on a day on which it might be: not before the last objection was answered.
 pub fn closing(checks: &mut Checks, case: &Case, removed: NaiveDate, today: NaiveDate) {
     // Before the first possible day nothing about the removal matters yet.
     if let Some(closable) = case.notice_closable().filter(|day| *day <= today) {
-        checks.day("S31", "REMOVED_ON", removed, closable, today);
+        let from = case
+            .objections
+            .last_answer()
+            .map_or(closable, |day| day.max(closable));
+        checks.day("S31", "REMOVED_ON", removed, from, today);
     }
 }
 

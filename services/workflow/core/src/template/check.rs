@@ -133,7 +133,10 @@ fn least(step: Move, eliminating: bool) -> (&'static [Guard], &'static [Evidence
         Move::Verify => (&[G::Investigated], &[E::VisitForm]),
         Move::Appraise => (&[], &[E::Minutes]),
         Move::PostNotice => (&[], &[E::PostingPhoto]),
-        Move::CloseNotice => (&[G::HungLongEnough], &[E::RemovalPhoto]),
+        Move::CloseNotice => (&[G::HungLongEnough, G::NoOpenObjection], &[E::RemovalPhoto]),
+        Move::Object => (&[G::NoticeHangs], &[]),
+        Move::Recheck => (&[G::ObjectionOpen], &[E::RecheckForm]),
+        Move::AnswerObjection => (&[G::ObjectionRechecked], &[E::AnswerLetter]),
         Move::SubmitVillageReport => (&[], &[E::ReportScan]),
         Move::ReviewByTownship => (&[], &[E::Checklist]),
         Move::ConfirmComparison => (&[G::Compared], &[]),
@@ -173,6 +176,15 @@ const NO_ACTORS: &[Role] = &[
     Role::Auditor,
     Role::DisciplineInspection,
     Role::DepartmentLiaison,
+];
+
+/// Those whose own work an objection is against: the township or those above it look into it (T7o).
+const OBJECTED_TO: &[Role] = &[
+    Role::Farmer,
+    Role::GridWorker,
+    Role::VillageCadre,
+    Role::FirstSecretary,
+    Role::ResponsiblePerson,
 ];
 
 fn step(template: &Template, at: usize, step: &Step, found: &mut Vec<Fault>) {
@@ -233,6 +245,17 @@ fn step(template: &Template, at: usize, step: &Step, found: &mut Vec<Fault>) {
             false,
             &path("roles"),
             "DECIDES_NOTHING",
+            format!("not {role}"),
+        );
+    }
+    let judges = matches!(step.step, Move::Recheck | Move::AnswerObjection);
+    let involved = step.roles.iter().filter(|role| OBJECTED_TO.contains(role));
+    for role in involved.filter(|_| judges) {
+        need(
+            found,
+            false,
+            &path("roles"),
+            "JUDGES_ITSELF",
             format!("not {role}"),
         );
     }
@@ -359,6 +382,14 @@ impl Past {
         self
     }
 
+    /// The past after a step that led to `to` because it did not succeed.
+    fn otherwise(self, to: CaseState) -> Self {
+        match to {
+            CaseState::UnderAssistance => self.before_elimination(false),
+            _ => self,
+        }
+    }
+
     fn before_elimination(self, proposed: bool) -> Self {
         Self {
             proposed,
@@ -451,7 +482,7 @@ fn graph(template: &Template, found: &mut Vec<Fault>) {
         for step in template.steps_from(state).map(|s| s.step) {
             let (to, otherwise) = step.outcomes(state);
             let ways = [(to, past.after(step, state))].into_iter();
-            for (to, after) in ways.chain(otherwise.map(|to| (to, past))) {
+            for (to, after) in ways.chain(otherwise.map(|to| (to, past.otherwise(to)))) {
                 let early = past.lacks_before(step, state.is_eliminating());
                 if let Some(code) = early.or_else(|| after.lacks_in(to)) {
                     if told.insert(code) {
@@ -469,6 +500,7 @@ fn graph(template: &Template, found: &mut Vec<Fault>) {
     }
     let reached: BTreeSet<CaseState> = before.keys().map(|(state, _)| *state).collect();
     ways_out(template, &reached, found);
+    objections(template, &reached, found);
 }
 
 /// The way to a node, for people.
@@ -542,6 +574,20 @@ fn ways_out(template: &Template, reached: &BTreeSet<CaseState>, found: &mut Vec<
             "DEAD_END",
             format!("a way on from {state}"),
         );
+    }
+}
+
+/// Wherever a notice is put up or closed somebody may object, and is answered (T7o). That nothing
+/// closes before is a guard that every closing has.
+fn objections(template: &Template, reached: &BTreeSet<CaseState>, found: &mut Vec<Fault>) {
+    let noticed = [Move::PostNotice, Move::CloseNotice].map(|step| template.from(step));
+    let noticed: BTreeSet<CaseState> = noticed.concat().into_iter().collect();
+    for state in noticed.intersection(reached) {
+        for way in [Move::Object, Move::Recheck, Move::AnswerObjection] {
+            let there = template.step(way, Some(*state)).is_some();
+            let expected = format!("{way} from {state}");
+            need(found, there, "steps", "MISSING", expected);
+        }
     }
 }
 

@@ -37,6 +37,14 @@ kernel::codes! {
         Appealable = "APPEALABLE",
         /// Help does not come first already (T12e).
         NotFlagged = "NOT_FLAGGED",
+        /// The notice hangs somewhere (T7o).
+        NoticeHangs = "NOTICE_HANGS",
+        /// No objection waits for its answer (T7, T7o).
+        NoOpenObjection = "NO_OPEN_OBJECTION",
+        /// An objection waits for its answer (T7o).
+        ObjectionOpen = "OBJECTION_OPEN",
+        /// Somebody has looked into one at the household (T7o).
+        ObjectionRechecked = "OBJECTION_RECHECKED",
     }
 }
 
@@ -65,6 +73,10 @@ kernel::codes! {
         NaturalProof = "NATURAL_PROOF",
         /// The farmer's own statement (T20).
         OwnStatement = "OWN_STATEMENT",
+        /// Form and photos of the visit that looks into an objection (T7o).
+        RecheckForm = "RECHECK_FORM",
+        /// The written answer to an objection (T7o).
+        AnswerLetter = "ANSWER_LETTER",
     }
 }
 
@@ -81,6 +93,7 @@ impl Evidence {
             Self::DocumentScan => "S41",
             Self::NaturalProof => "T19",
             Self::OwnStatement => "T20",
+            Self::RecheckForm | Self::AnswerLetter => "T7o",
         }
     }
 }
@@ -94,5 +107,7 @@ kernel::codes! {
         LastStep = "LAST_STEP",
         /// The day of the enrolment.
         Enrolment = "ENROLMENT",
+        /// The day on which the oldest open objection came in; no limit while there is none.
+        Objection = "OBJECTION",
     }
 }

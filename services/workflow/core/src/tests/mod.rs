@@ -7,7 +7,9 @@ mod identify;
 mod leads;
 mod meeting;
 mod notice;
+mod objection;
 mod properties;
+mod public_notice;
 mod queues;
 mod remedy;
 mod template;
@@ -214,7 +216,7 @@ pub fn command(step: Move, today: NaiveDate) -> Command {
             statement: text(),
         },
         Move::DecideAppeal => Command::DecideAppeal {
-            verdict: Verdict::Granted,
+            outcome: AppealOutcome::Granted,
             reason: text(),
             household_informed: Some(today),
             evidence: text(),
@@ -223,11 +225,41 @@ pub fn command(step: Move, today: NaiveDate) -> Command {
             requirement: "HOLD_MONTHS".to_owned(),
             reason: "the family has moved to its daughter".to_owned(),
         },
+        Move::Object => Command::Object(Objecting {
+            channel: ObjectionChannel::InPerson,
+            anonymous: true,
+            received: today,
+            text: text(),
+            contact_given: false,
+        }),
+        Move::Recheck => Command::Recheck(Recheck {
+            visitors: vec!["township_leader".to_owned(), "township_clerk".to_owned()],
+            visited: today,
+            evidence: vec![text()],
+        }),
+        Move::AnswerObjection => Command::AnswerObjection(Answering {
+            numbers: vec![1],
+            verdict: Verdict::Dismissed,
+            reason: text(),
+            informed: Some(today),
+            household_informed: Some(today),
+            next_review: Some(today + Days::new(90)),
+            evidence: text(),
+        }),
     }
 }
 
 /// The move of the main line that comes next.
 pub fn next_on_the_main_line(case: &Case) -> Option<Move> {
+    // What is objected comes first.
+    let objected = match case.objections.open().next() {
+        Some(_) if case.objections.open().any(Objection::is_answerable) => Move::AnswerObjection,
+        Some(_) => Move::Recheck,
+        None => Move::Declare,
+    };
+    if case.template.step(objected, Some(case.state)).is_some() {
+        return Some(objected);
+    }
     let hangs = matches!(case.state, CaseState::OnNotice | CaseState::ElimOnNotice);
     let is_next = |step: &Move| match step {
         Move::PostNotice => !hangs,
@@ -317,7 +349,8 @@ impl Walk {
         }
     }
 
-    /// A well-formed command here: a notice goes to the next place that is free.
+    /// A well-formed command here: a notice goes to the next place that is free, and every objection
+    /// that can be answered is.
     pub fn well_formed(&self, step: Move) -> Command {
         let free = |place: &&NoticePlaceId| {
             self.case
@@ -325,6 +358,8 @@ impl Walk {
                 .as_ref()
                 .is_none_or(|notice| notice.hanging(**place).is_none())
         };
+        let answerable = self.case.objections.open().filter(|o| o.is_answerable());
+        let answerable: Vec<u32> = answerable.map(|o| o.number).collect();
         match (
             command(step, self.today),
             self.facts.household.required_places.iter().find(free),
@@ -339,6 +374,12 @@ impl Walk {
                 posted,
                 evidence,
             },
+            (Command::AnswerObjection(answering), _) if !answerable.is_empty() => {
+                Command::AnswerObjection(Answering {
+                    numbers: answerable,
+                    ..answering
+                })
+            }
             (command, _) => command,
         }
     }

@@ -116,7 +116,9 @@ fn run(attempts: Vec<Attempt>) -> Result<History, TestCaseError> {
                 let is_open = listed.is_some_and(|m| m.yours && m.unmet.is_empty());
                 // Elimination by nature waits for less than the one by assistance that is listed.
                 prop_assert!(is_open || attempt.natural, "{} was not open", event.name());
-                prop_assert!(role != Role::Service, "a service decided {}", event.name());
+                // Beside the objections that a service passes on.
+                let decided = role != Role::Service || step == Move::Object;
+                prop_assert!(decided, "a service decided {}", event.name());
                 prop_assert!(
                     !walk.case.state.is_final() || step == Move::Appeal,
                     "{} after the end",
@@ -179,6 +181,8 @@ fn check(events: &[Event], walk: &Walk, event: &Event) -> Result<(), TestCaseErr
                 .max();
             let hung = last.map(|last| (walk.today - last).num_days());
             prop_assert!(hung >= Some(7), "closed after {hung:?} days");
+            let open = walk.case.objections.open().count();
+            prop_assert_eq!(open, 0, "closed with an open objection");
         }
         CaseState::RiskEliminated => {
             let needed = [

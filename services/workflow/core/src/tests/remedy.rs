@@ -98,7 +98,7 @@ fn wf9_a_rejected_appeal_leaves_the_case_as_it_ended() {
     walk.make(Move::FindNotQualified).expect("turned away");
     walk.make(Move::Appeal).expect("appealed");
     let rejected = |reason: &str, told| Command::DecideAppeal {
-        verdict: Verdict::Rejected,
+        outcome: AppealOutcome::Rejected,
         reason: reason.to_owned(),
         household_informed: told,
         evidence: "letter".to_owned(),

@@ -174,6 +174,50 @@ fn t20_the_farmer_can_always_withdraw_and_no_case_is_stuck() {
 }
 
 #[test]
+fn t7o_no_notice_closes_with_an_open_objection() {
+    for shipped in SHIPPED.iter() {
+        for at in 0..2 {
+            let template = changed(&shipped.id, |t| {
+                let mut closings = t.steps.iter_mut().filter(|s| s.step == Move::CloseNotice);
+                let closing = closings.nth(at).expect("a closing");
+                closing.guards.retain(|g| *g != Guard::NoOpenObjection);
+            });
+            let [fault] = &faults(&template)[..] else {
+                panic!("{:?}", faults(&template))
+            };
+            let told = (fault.code, fault.expected.as_str());
+            assert_eq!(told, ("MISSING", "NO_OPEN_OBJECTION"));
+        }
+    }
+}
+
+#[test]
+fn t7o_wherever_a_notice_hangs_somebody_may_object_and_is_answered_by_others() {
+    for way in [Move::Object, Move::Recheck, Move::AnswerObjection] {
+        let template = changed("GUIDE2022", |t| {
+            step(t, way)
+                .from
+                .retain(|state| *state != CaseState::ElimOnNotice);
+        });
+        let found: Vec<_> = faults(&template).into_iter().map(|f| f.expected).collect();
+        assert_eq!(found, [format!("{way} from ELIM_ON_NOTICE")]);
+    }
+    let template = changed("TOWNSHIP2021", |t| {
+        step(t, Move::AnswerObjection)
+            .roles
+            .push(Role::VillageCadre);
+    });
+    assert_eq!(codes(&template), ["JUDGES_ITSELF"]);
+    // An upheld objection never turns a subject away.
+    let template = changed("TOWNSHIP2021", |t| {
+        step(t, Move::AnswerObjection)
+            .from
+            .push(CaseState::Enrolled);
+    });
+    assert_eq!(codes(&template), ["DROPS_A_SUBJECT"]);
+}
+
+#[test]
 fn the_laws_bounds_hold_in_every_template() {
     let template = changed("TOWNSHIP2021", |t| {
         t.id = "lower case".to_owned();
@@ -208,7 +252,7 @@ fn the_laws_bounds_hold_in_every_template() {
             "steps[1].guards MISSING",
             "steps[1].evidence MISSING",
             "steps[3].evidence NOT_BROUGHT",
-            "steps[33].from TWICE",
+            "steps[38].from TWICE",
             "limits[0].within OUT_OF_RANGE",
         ]
     );

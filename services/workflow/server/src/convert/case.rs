@@ -61,6 +61,7 @@ pub fn case(file: &CaseFile) -> wire::Case {
         appeal_until: day(case.appeal_until()),
         overrides: case.overrides.iter().map(granted).collect(),
         claim: case.claim.as_ref().map(claim::claim),
+        objections_open: i32::try_from(case.objections.open().count()).unwrap_or(i32::MAX),
     }
 }
 

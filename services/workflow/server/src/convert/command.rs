@@ -3,6 +3,7 @@
 //! A command is read twice: when somebody sends it and when the case is replayed. What is missing in
 //! it is the guards' business, who tell everything at once; only what can't be read is a bad field.
 
+use super::objection;
 use chassis::decode::{Fields, codes};
 use kernel::Code;
 use proto::workflow::v1::{self as wire, command::Command as Wire};
@@ -164,12 +165,12 @@ fn variant(f: &mut Fields, command: &Wire) -> Option<Command> {
             }
         }
         Wire::DecideAppeal(c) => {
-            let verdict = coded(f, "outcome", &c.outcome);
+            let outcome = coded(f, "outcome", &c.outcome);
             let reason = text(f, "reason", &c.reason);
             let told = f.date_optional("household_informed_on", &c.household_informed_on);
             let evidence = hash(f, "evidence_sha256", &c.evidence_sha256);
             Command::DecideAppeal {
-                verdict: verdict?,
+                outcome: outcome?,
                 reason: reason?,
                 household_informed: told,
                 evidence: evidence?,
@@ -183,6 +184,9 @@ fn variant(f: &mut Fields, command: &Wire) -> Option<Command> {
                 reason: reason?,
             }
         }
+        Wire::Object(c) => Command::Object(objection::object(f, c)?),
+        Wire::Recheck(c) => Command::Recheck(objection::recheck(f, c)?),
+        Wire::AnswerObjection(c) => Command::AnswerObjection(objection::answer(f, c)?),
     })
 }
 
@@ -295,7 +299,8 @@ fn label(f: &mut Fields, field: &str, value: &str) -> Option<String> {
     f.text_optional(field, value, LABEL_CHARS_MAX)
 }
 
-fn text(f: &mut Fields, field: &str, value: &str) -> Option<String> {
+/// What people write as they like.
+pub fn text(f: &mut Fields, field: &str, value: &str) -> Option<String> {
     f.text_optional(field, value, TEXT_CHARS_MAX)
 }
 
@@ -304,13 +309,14 @@ fn coded<C: Code>(f: &mut Fields, field: &str, value: &str) -> Option<C> {
 }
 
 /// A hash that is missing is the guards' business.
-fn hash(f: &mut Fields, field: &str, value: &str) -> Option<String> {
+pub fn hash(f: &mut Fields, field: &str, value: &str) -> Option<String> {
     if value.is_empty() {
         return Some(String::new());
     }
     f.sha256(field, value)
 }
 
+/// Hashes of papers.
 pub fn hashes(f: &mut Fields, field: &str, values: &[String]) -> Option<Vec<String>> {
     f.at_most(field, values.len(), MOST);
     let values = values.iter().take(MOST).enumerate();
@@ -348,8 +354,11 @@ pub fn take_texts(command: &mut wire::Command) -> Vec<(String, String)> {
     texts
 }
 
-/// Puts the free texts back.
+/// Puts the free texts back. What was objected, and by whom, is for fewer eyes than a case's events.
 pub fn restore_texts(command: &mut wire::Command, texts: &[(String, String)]) {
+    if matches!(&command.command, Some(Wire::Object(_))) {
+        return;
+    }
     each_text(command, |field, text| {
         if let Some((_, stored)) = texts.iter().find(|(name, _)| name == field) {
             text.clone_from(stored);
@@ -374,6 +383,11 @@ fn each_text(command: &mut wire::Command, mut visit: impl FnMut(&str, &mut Strin
         Some(Wire::Appeal(c)) => visit("reason", &mut c.reason),
         Some(Wire::DecideAppeal(c)) => visit("reason", &mut c.reason),
         Some(Wire::GrantOverride(c)) => visit("reason", &mut c.reason),
+        Some(Wire::Object(c)) => {
+            visit("text", &mut c.text);
+            visit("contact", &mut c.contact);
+        }
+        Some(Wire::AnswerObjection(c)) => visit("reason", &mut c.reason),
         _ => {}
     }
 }
@@ -440,5 +454,8 @@ const fn field(command: &Wire) -> &'static str {
         Wire::Appeal(_) => "command.appeal",
         Wire::DecideAppeal(_) => "command.decide_appeal",
         Wire::GrantOverride(_) => "command.grant_override",
+        Wire::Object(_) => "command.object",
+        Wire::Recheck(_) => "command.recheck",
+        Wire::AnswerObjection(_) => "command.answer_objection",
     }
 }

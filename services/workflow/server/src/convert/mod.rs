@@ -7,6 +7,8 @@ pub mod deputy;
 pub mod facts;
 pub mod lead;
 pub mod meeting;
+pub mod notice;
+pub mod objection;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use kernel::Code;

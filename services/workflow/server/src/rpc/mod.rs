@@ -10,6 +10,8 @@ mod claim_work;
 mod declare_case;
 mod freeze_warning_list;
 mod get_evidence;
+mod get_notice;
+mod get_notice_file;
 mod get_warning_list;
 mod hand_over_work;
 mod hold_meeting;
@@ -20,6 +22,7 @@ mod list_holdings;
 mod list_leads;
 mod list_meetings;
 mod list_moves;
+mod list_objections;
 mod list_templates;
 mod list_work;
 mod load_template;
@@ -27,6 +30,7 @@ mod release_work;
 mod revoke_deputy;
 mod submit_evidence;
 mod submit_lead;
+mod submit_objection;
 
 use std::{fmt::Display, str::FromStr};
 
@@ -44,15 +48,17 @@ use proto::workflow::v1::{
     BatchGetCurrentCasesRequest, BatchGetCurrentCasesResponse, BatchGetLeadsRequest,
     BatchGetLeadsResponse, ClaimWorkRequest, ClaimWorkResponse, DeclareCaseRequest,
     DeclareCaseResponse, FreezeWarningListRequest, FreezeWarningListResponse, GetEvidenceRequest,
+    GetNoticeFileRequest, GetNoticeFileResponse, GetNoticeRequest, GetNoticeResponse,
     GetWarningListRequest, GetWarningListResponse, HandOverWorkRequest, HandOverWorkResponse,
     HoldMeetingRequest, HoldMeetingResponse, ListCaseEventsRequest, ListCaseEventsResponse,
     ListCasesRequest, ListCasesResponse, ListDeputiesRequest, ListDeputiesResponse,
     ListHoldingsRequest, ListHoldingsResponse, ListLeadsRequest, ListLeadsResponse,
     ListMeetingsRequest, ListMeetingsResponse, ListMovesRequest, ListMovesResponse,
-    ListTemplatesRequest, ListTemplatesResponse, ListWorkRequest, ListWorkResponse,
-    LoadTemplateRequest, LoadTemplateResponse, ReleaseWorkRequest, ReleaseWorkResponse,
-    RevokeDeputyRequest, RevokeDeputyResponse, SubmitEvidenceRequest, SubmitEvidenceResponse,
-    SubmitLeadRequest, SubmitLeadResponse, workflow_service_server::WorkflowService,
+    ListObjectionsRequest, ListObjectionsResponse, ListTemplatesRequest, ListTemplatesResponse,
+    ListWorkRequest, ListWorkResponse, LoadTemplateRequest, LoadTemplateResponse,
+    ReleaseWorkRequest, ReleaseWorkResponse, RevokeDeputyRequest, RevokeDeputyResponse,
+    SubmitEvidenceRequest, SubmitEvidenceResponse, SubmitLeadRequest, SubmitLeadResponse,
+    SubmitObjectionRequest, SubmitObjectionResponse, workflow_service_server::WorkflowService,
 };
 use tonic::{Request, Response, Status, Streaming};
 use workflow_core::Actor;
@@ -65,7 +71,7 @@ use crate::{about::About, access, facts::Neighbours};
 #[derive(Debug, Clone)]
 pub struct Service {
     pub(crate) database: Database,
-    neighbours: Neighbours,
+    pub(crate) neighbours: Neighbours,
     evidence: EvidenceStore,
     log: AccessLog,
 }
@@ -156,6 +162,10 @@ dispatch! {
     get_warning_list("GetWarningList"): GetWarningListRequest => GetWarningListResponse;
     hold_meeting("HoldMeeting"): HoldMeetingRequest => HoldMeetingResponse;
     list_meetings("ListMeetings"): ListMeetingsRequest => ListMeetingsResponse;
+    get_notice("GetNotice"): GetNoticeRequest => GetNoticeResponse;
+    get_notice_file("GetNoticeFile"): GetNoticeFileRequest => GetNoticeFileResponse;
+    submit_objection("SubmitObjection"): SubmitObjectionRequest => SubmitObjectionResponse;
+    list_objections("ListObjections"): ListObjectionsRequest => ListObjectionsResponse;
     submit_evidence("SubmitEvidence"): Streaming<SubmitEvidenceRequest> => SubmitEvidenceResponse;
     get_evidence("GetEvidence"): GetEvidenceRequest => get_evidence::Content;
     load_template("LoadTemplate"): LoadTemplateRequest => LoadTemplateResponse;

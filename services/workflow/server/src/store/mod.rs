@@ -6,6 +6,7 @@ pub mod deputy;
 pub mod evidence;
 pub mod lead;
 pub mod meeting;
+pub mod notice_code;
 pub mod template;
 pub mod text;
 pub mod warning_list;

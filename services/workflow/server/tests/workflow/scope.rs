@@ -7,7 +7,7 @@ use chassis::{
 };
 use kernel::{Code, Role};
 use proto::{
-    r#type::v1::LeadChannel,
+    r#type::v1::{LeadChannel, NoticeKind},
     workflow::v1::{
         act_on_lead_request::{Action, OrderVisit},
         workflow_service_server::WorkflowService,
@@ -50,6 +50,24 @@ async fn answers(
         case_id: case.id.clone(),
     };
     let moves = ListMovesRequest {
+        case_id: case.id.clone(),
+    };
+    let notice = GetNoticeRequest {
+        division_code: VILLAGE.to_owned(),
+        kind: NoticeKind::Identification.into(),
+    };
+    let print = GetNoticeFileRequest {
+        division_code: VILLAGE.to_owned(),
+        kind: NoticeKind::Identification.into(),
+        format: NoticeFormat::Text.into(),
+    };
+    let objection = SubmitObjectionRequest {
+        request_id: new_id().to_string(),
+        notice_code: "00000-00000".to_owned(),
+        text: "OBJECTION".to_owned(),
+        contact: String::new(),
+    };
+    let objections = ListObjectionsRequest {
         case_id: case.id.clone(),
     };
     let households = BatchGetCurrentCasesRequest {
@@ -122,6 +140,28 @@ async fn answers(
         (
             "GetWarningList",
             s.get_warning_list(by(caller, list)).await.err().map(failed),
+        ),
+        (
+            "GetNotice",
+            s.get_notice(by(caller, notice)).await.err().map(failed),
+        ),
+        (
+            "GetNoticeFile",
+            s.get_notice_file(by(caller, print)).await.err().map(failed),
+        ),
+        (
+            "SubmitObjection",
+            s.submit_objection(by(caller, objection))
+                .await
+                .err()
+                .map(failed),
+        ),
+        (
+            "ListObjections",
+            s.list_objections(by(caller, objections))
+                .await
+                .err()
+                .map(failed),
         ),
     ]
 }
