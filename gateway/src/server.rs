@@ -14,10 +14,10 @@ use axum::{
     extract::{DefaultBodyLimit, MatchedPath, State},
     middleware::{self, Next},
     response::{IntoResponse, Response},
-    routing::{any, get, put},
+    routing::{any, get, post, put},
 };
 use chassis::{
-    auth::{self, Authenticator, Caller},
+    auth::{self, Authenticator, Caller, ServiceIdentity},
     clock::Clock,
     config::AuthConfig,
     error::Error,
@@ -39,6 +39,7 @@ use uuid::Uuid;
 use crate::{
     explorer, files, graphql,
     locale::Locale,
+    log,
     peers::Peers,
     problem::{Rejection, RequestId},
     schema, socket,
@@ -46,6 +47,8 @@ use crate::{
 
 /// Requests that are worked on at once; more are turned away at once rather than late.
 const REQUESTS_MAX: usize = 512;
+/// Requests without an account that are worked on at once: they take nothing from those with one.
+const ANONYMOUS_MAX: usize = 64;
 /// Sockets that are open at once.
 const SOCKETS_MAX: usize = 2000;
 /// A request has its services' deadline of 5 s, for what it asks one after the other.
@@ -74,6 +77,8 @@ pub struct Gateway {
     pub schema: Schema,
     pub peers: Peers,
     pub authenticator: Authenticator,
+    /// Who asks for what needs no account.
+    pub identity: ServiceIdentity,
     pub lifecycle: Lifecycle,
     pub clock: Clock,
     pub sockets: Arc<Semaphore>,
@@ -93,10 +98,12 @@ impl Gateway {
 /// The key set cannot be read, a peer has no URL, or the listener fails.
 pub async fn run(config: Config, listener: TcpListener, runtime: Runtime) -> anyhow::Result<()> {
     let peers = Peers::connect(&config.peers)?;
+    let authenticator = Authenticator::new(&config.auth).await?;
     let gateway = Gateway {
         schema: schema::build(peers.clone(), config.explorer),
         peers,
-        authenticator: Authenticator::new(&config.auth).await?,
+        identity: ServiceIdentity::new(&config.auth.service_token_file, authenticator.clone()),
+        authenticator,
         lifecycle: runtime.lifecycle.clone(),
         clock: runtime.clock,
         sockets: Arc::new(Semaphore::new(SOCKETS_MAX)),
@@ -118,9 +125,19 @@ fn router(gateway: Gateway, explorer: bool) -> Router {
         .route("/files/evidence/{sha256}", get(files::stored_evidence))
         // Each counts as it reads.
         .layer(DefaultBodyLimit::disable());
+    let log = Router::new()
+        .route("/log/checkpoint", get(log::checkpoint))
+        .route("/log/tile/{*path}", get(log::tile))
+        .route("/log/inclusion/{index}/{size}", get(log::inclusion))
+        .route("/log/consistency/{from}/{size}", get(log::consistency))
+        .route("/log/seal/{day}", get(log::seal))
+        .route("/log/cosignatures", post(log::cosignatures))
+        // It counts as it reads.
+        .layer(DefaultBodyLimit::disable());
     let mut router = Router::new()
-        .merge(limited(requests, REQUEST_WITHIN))
-        .merge(limited(files, FILE_WITHIN))
+        .merge(limited(requests, REQUESTS_MAX, REQUEST_WITHIN))
+        .merge(limited(files, REQUESTS_MAX, FILE_WITHIN))
+        .merge(limited(log, ANONYMOUS_MAX, REQUEST_WITHIN))
         .route("/graphql/ws", get(socket::upgrade));
     if explorer {
         router = router
@@ -138,11 +155,11 @@ fn router(gateway: Gateway, explorer: bool) -> Router {
 }
 
 /// So many at once, and each so long.
-fn limited(router: Router<Gateway>, within: Duration) -> Router<Gateway> {
+fn limited(router: Router<Gateway>, at_once: usize, within: Duration) -> Router<Gateway> {
     let limits = ServiceBuilder::new()
         .layer(HandleErrorLayer::new(overloaded))
         .load_shed()
-        .concurrency_limit(REQUESTS_MAX)
+        .concurrency_limit(at_once)
         .timeout(within);
     router.layer(limits)
 }

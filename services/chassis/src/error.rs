@@ -200,7 +200,7 @@ impl Error {
 
 /// Things by name, so that an error that passed through the wire stays a static text.
 fn known(what: Option<&str>) -> &'static str {
-    const THINGS: [&str; 16] = [
+    const THINGS: [&str; 19] = [
         "household",
         "person",
         "division",
@@ -216,6 +216,9 @@ fn known(what: Option<&str>) -> &'static str {
         "import",
         "batch",
         "warning list",
+        "checkpoint",
+        "tile",
+        "proof",
         "database",
     ];
     THINGS

@@ -3,6 +3,7 @@
 mod bad_input;
 mod batching;
 mod evidence;
+mod ledger;
 mod personal_data;
 mod scenario_01_shock;
 mod scenario_02_below_the_line;

@@ -76,6 +76,8 @@ async fn migrate_locked(
          grant execute on all functions in schema {schema} to {role};
          revoke update, delete on {schema}.feed from {role};
          revoke insert, delete on {schema}.feed_head from {role};
+         revoke update, delete on {schema}.log_tiles, {schema}.log_checkpoints, \
+                                  {schema}.log_cosignatures from {role};
          revoke all on {schema}._sqlx_migrations from {role}"
     );
     connection.execute(AssertSqlSafe(grants)).await?;

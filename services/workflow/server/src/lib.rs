@@ -24,6 +24,7 @@ use chassis::{
     lifecycle::Runtime,
     pg::{self, Database},
     process, server, subscription,
+    tlog::{Log, LogConfig},
 };
 use proto::{
     feed::v1::feed_service_server::FeedServiceServer,
@@ -51,6 +52,8 @@ pub struct Config {
     pub process: ProcessConfig,
     /// Folder of papers and photos; shared by all replicas.
     pub evidence_folder: PathBuf,
+    /// How the ledger is sealed.
+    pub log: LogConfig,
 }
 
 /// Brings the schema to the program's version.
@@ -62,7 +65,7 @@ pub async fn migrate(database: &DatabaseConfig) -> anyhow::Result<()> {
 pub async fn run(config: Config, listener: TcpListener, runtime: Runtime) -> anyhow::Result<()> {
     let evidence = EvidenceStore::folder(&config.evidence_folder);
     let evidence = evidence.context("evidence_folder")?;
-    let config = config.process;
+    let (config, log) = (config.process, config.log);
     let authenticator = Authenticator::new(&config.auth).await?;
     let identity = ServiceIdentity::new(&config.auth.service_token_file, authenticator.clone());
     let clock = runtime.clock.clone();
@@ -84,13 +87,15 @@ pub async fn run(config: Config, listener: TcpListener, runtime: Runtime) -> any
         consume::Comparisons,
     );
     deadlines::spawn(&runtime, database.clone(), config.county);
+    let log = Log::new(database.clone(), config.county, &log)?;
+    log.spawn(&runtime);
 
     let feed = FeedServer::new(
         database.clone(),
         runtime.lifecycle.clone(),
         access::sees_feed,
     );
-    let service = Service::new(database.clone(), neighbours, evidence);
+    let service = Service::new(database.clone(), neighbours, evidence, log);
     let routes =
         Routes::new(WorkflowServiceServer::new(service)).add_service(FeedServiceServer::new(feed));
     server::serve(listener, routes, authenticator, database.clone(), &runtime).await?;

@@ -2,12 +2,19 @@
 
 mod act_on_case;
 mod act_on_lead;
+mod add_cosignatures;
 mod batch_get_cases;
 mod batch_get_current_cases;
 mod batch_get_leads;
 mod declare_case;
 mod freeze_warning_list;
+mod get_case_file;
+mod get_checkpoint;
+mod get_daily_seal;
 mod get_evidence;
+mod get_evidence_status;
+mod get_proof;
+mod get_tile;
 mod get_warning_list;
 mod list_case_events;
 mod list_cases;
@@ -26,16 +33,21 @@ use chassis::{
     error::Error,
     evidence::EvidenceStore,
     pg::{Database, Tx},
+    tlog::Log,
 };
 use proto::workflow::v1::{
-    ActOnCaseRequest, ActOnCaseResponse, ActOnLeadRequest, ActOnLeadResponse, BatchGetCasesRequest,
-    BatchGetCasesResponse, BatchGetCurrentCasesRequest, BatchGetCurrentCasesResponse,
-    BatchGetLeadsRequest, BatchGetLeadsResponse, DeclareCaseRequest, DeclareCaseResponse,
-    FreezeWarningListRequest, FreezeWarningListResponse, GetEvidenceRequest, GetWarningListRequest,
-    GetWarningListResponse, ListCaseEventsRequest, ListCaseEventsResponse, ListCasesRequest,
-    ListCasesResponse, ListLeadsRequest, ListLeadsResponse, ListMovesRequest, ListMovesResponse,
-    ListTemplatesRequest, ListTemplatesResponse, LoadTemplateRequest, LoadTemplateResponse,
-    SubmitEvidenceRequest, SubmitEvidenceResponse, SubmitLeadRequest, SubmitLeadResponse,
+    ActOnCaseRequest, ActOnCaseResponse, ActOnLeadRequest, ActOnLeadResponse,
+    AddCosignaturesRequest, AddCosignaturesResponse, BatchGetCasesRequest, BatchGetCasesResponse,
+    BatchGetCurrentCasesRequest, BatchGetCurrentCasesResponse, BatchGetLeadsRequest,
+    BatchGetLeadsResponse, DeclareCaseRequest, DeclareCaseResponse, FreezeWarningListRequest,
+    FreezeWarningListResponse, GetCaseFileRequest, GetCaseFileResponse, GetCheckpointRequest,
+    GetCheckpointResponse, GetDailySealRequest, GetDailySealResponse, GetEvidenceRequest,
+    GetEvidenceStatusRequest, GetEvidenceStatusResponse, GetProofRequest, GetProofResponse,
+    GetTileRequest, GetTileResponse, GetWarningListRequest, GetWarningListResponse,
+    ListCaseEventsRequest, ListCaseEventsResponse, ListCasesRequest, ListCasesResponse,
+    ListLeadsRequest, ListLeadsResponse, ListMovesRequest, ListMovesResponse, ListTemplatesRequest,
+    ListTemplatesResponse, LoadTemplateRequest, LoadTemplateResponse, SubmitEvidenceRequest,
+    SubmitEvidenceResponse, SubmitLeadRequest, SubmitLeadResponse,
     workflow_service_server::WorkflowService,
 };
 use tonic::{Request, Response, Status, Streaming};
@@ -49,16 +61,24 @@ pub struct Service {
     database: Database,
     neighbours: Neighbours,
     evidence: EvidenceStore,
+    log: Log,
 }
 
 impl Service {
-    /// Serves cases and leads from `database`, on facts from `neighbours`, with papers in `evidence`.
+    /// Serves cases and leads from `database`, on facts from `neighbours`, with papers in `evidence` and
+    /// the ledger as `log`.
     #[must_use]
-    pub const fn new(database: Database, neighbours: Neighbours, evidence: EvidenceStore) -> Self {
+    pub const fn new(
+        database: Database,
+        neighbours: Neighbours,
+        evidence: EvidenceStore,
+        log: Log,
+    ) -> Self {
         Self {
             database,
             neighbours,
             evidence,
+            log,
         }
     }
 }
@@ -126,4 +146,12 @@ dispatch! {
     get_evidence("GetEvidence"): GetEvidenceRequest => get_evidence::Content;
     load_template("LoadTemplate"): LoadTemplateRequest => LoadTemplateResponse;
     list_templates("ListTemplates"): ListTemplatesRequest => ListTemplatesResponse;
+    get_checkpoint("GetCheckpoint"): GetCheckpointRequest => GetCheckpointResponse;
+    get_daily_seal("GetDailySeal"): GetDailySealRequest => GetDailySealResponse;
+    get_tile("GetTile"): GetTileRequest => GetTileResponse;
+    get_proof("GetProof"): GetProofRequest => GetProofResponse;
+    add_cosignatures("AddCosignatures"): AddCosignaturesRequest => AddCosignaturesResponse;
+    get_evidence_status("GetEvidenceStatus"):
+        GetEvidenceStatusRequest => GetEvidenceStatusResponse;
+    get_case_file("GetCaseFile"): GetCaseFileRequest => GetCaseFileResponse;
 }
