@@ -3,11 +3,12 @@
 
 use async_graphql::{Error as GraphqlError, ErrorExtensions};
 use axum::response::{IntoResponse, Response};
-use chassis::error::{Error, FieldViolation};
+use chassis::error::{Error, FieldViolation, requirement_to_proto};
 use http::{
     HeaderValue, StatusCode,
     header::{ALLOW, CONTENT_TYPE},
 };
+use kernel::Requirement;
 use serde_json::{Value, json};
 
 use crate::{guard::Fault, locale::Locale, messages};
@@ -109,6 +110,14 @@ impl Rejection {
             }
             _ => Vec::new(),
         };
+        let unmet: Vec<Value> = match self {
+            Self::Error(Error::Refused(refusal)) => refusal
+                .unmet
+                .iter()
+                .map(|r| requirement(locale, r))
+                .collect(),
+            _ => Vec::new(),
+        };
         let document = json!({
             "type": "about:blank",
             "title": self.message(locale),
@@ -116,6 +125,7 @@ impl Rejection {
             "code": self.code(),
             "requestId": request.0,
             "violations": violations,
+            "unmet": unmet,
         });
         let problem = [(CONTENT_TYPE, "application/problem+json")];
         let mut response = (self.status(), problem, document.to_string()).into_response();
@@ -181,6 +191,17 @@ fn field(locale: Locale, violation: &FieldViolation) -> Value {
         "code": violation.code,
         "expected": violation.expected,
         "message": messages::violation(locale, &violation.code, &violation.expected),
+    })
+}
+
+fn requirement(locale: Locale, unmet: &Requirement) -> Value {
+    let unmet = requirement_to_proto(unmet);
+    json!({
+        "rule": unmet.rule,
+        "code": unmet.code,
+        "needed": unmet.needed,
+        "found": unmet.found,
+        "message": messages::requirement(locale, &unmet),
     })
 }
 

@@ -3,6 +3,7 @@
 pub mod access;
 pub mod consume;
 mod convert;
+pub mod evidence;
 mod file;
 mod item;
 mod registry;
@@ -10,6 +11,8 @@ mod rpc;
 mod rules;
 mod store;
 pub mod window;
+
+use std::sync::Arc;
 
 use chassis::{
     auth::{Authenticator, ServiceIdentity},
@@ -78,8 +81,9 @@ pub async fn run(config: Config, listener: TcpListener, runtime: Runtime) -> any
         runtime.lifecycle.clone(),
         access::sees_feed,
     );
-    let registry = Households::new(config.peer("households")?, identity);
-    let service = Service::new(database.clone(), registry, windows, feed.clone());
+    let registry = Households::new(config.peer("households")?, identity.clone());
+    let ledger = Arc::new(evidence::Workflow::new(config.peer("workflow")?, identity));
+    let service = Service::new(database.clone(), registry, ledger, windows, feed.clone());
     let routes = Routes::new(ComparisonServiceServer::new(service))
         .add_service(FeedServiceServer::new(feed));
     server::serve(listener, routes, authenticator, database.clone(), &runtime).await?;
