@@ -8,6 +8,7 @@ mod files;
 mod graphql;
 pub mod guard;
 pub mod locale;
+mod log;
 pub mod messages;
 mod peers;
 pub mod problem;

@@ -3,11 +3,12 @@
 
 use async_graphql::{Error as GraphqlError, ErrorExtensions};
 use axum::response::{IntoResponse, Response};
-use chassis::error::{Error, FieldViolation};
+use chassis::error::{Error, FieldViolation, requirement_to_proto};
 use http::{
     HeaderValue, StatusCode,
     header::{ALLOW, CONTENT_TYPE, RETRY_AFTER},
 };
+use kernel::Requirement;
 use serde_json::{Value, json};
 
 use crate::{guard::Fault, locale::Locale, messages};
@@ -116,6 +117,14 @@ impl Rejection {
             }
             _ => Vec::new(),
         };
+        let unmet: Vec<Value> = match self {
+            Self::Error(Error::Refused(refusal)) => refusal
+                .unmet
+                .iter()
+                .map(|r| requirement(locale, r))
+                .collect(),
+            _ => Vec::new(),
+        };
         let document = json!({
             "type": "about:blank",
             "title": self.message(locale),
@@ -123,6 +132,7 @@ impl Rejection {
             "code": self.code(),
             "requestId": request.0,
             "violations": violations,
+            "unmet": unmet,
         });
         let problem = [(CONTENT_TYPE, "application/problem+json")];
         let mut response = (self.status(), problem, document.to_string()).into_response();
@@ -201,6 +211,17 @@ fn field(locale: Locale, violation: &FieldViolation) -> Value {
         "code": violation.code,
         "expected": violation.expected,
         "message": messages::violation(locale, &violation.code, &violation.expected),
+    })
+}
+
+fn requirement(locale: Locale, unmet: &Requirement) -> Value {
+    let unmet = requirement_to_proto(unmet);
+    json!({
+        "rule": unmet.rule,
+        "code": unmet.code,
+        "needed": unmet.needed,
+        "found": unmet.found,
+        "message": messages::requirement(locale, &unmet),
     })
 }
 

@@ -40,6 +40,7 @@ use crate::{
     door::{self, Door},
     explorer, files, graphql,
     locale::Locale,
+    log,
     peers::Peers,
     problem::{Rejection, RequestId},
     schema, socket,
@@ -47,6 +48,8 @@ use crate::{
 
 /// Requests that are worked on at once; more are turned away at once rather than late.
 const REQUESTS_MAX: usize = 512;
+/// Requests without an account that are worked on at once: they take nothing from those with one.
+const ANONYMOUS_MAX: usize = 64;
 /// Sockets that are open at once.
 const SOCKETS_MAX: usize = 2000;
 /// A request has its services' deadline of 5 s, for what it asks one after the other.
@@ -82,7 +85,7 @@ pub struct Gateway {
     pub lifecycle: Lifecycle,
     pub clock: Clock,
     pub sockets: Arc<Semaphore>,
-    /// The gateway's own name, in which it passes on what comes without an account.
+    /// The gateway's own name, in which it asks for what needs no account.
     pub identity: ServiceIdentity,
     pub door: Arc<Door>,
     pub behind_proxy: bool,
@@ -134,11 +137,21 @@ fn router(gateway: Gateway, explorer: bool) -> Router {
         .route("/files/notices/{village}", get(files::notice))
         // Each counts as it reads.
         .layer(DefaultBodyLimit::disable());
+    let log = Router::new()
+        .route("/log/checkpoint", get(log::checkpoint))
+        .route("/log/tile/{*path}", get(log::tile))
+        .route("/log/inclusion/{index}/{size}", get(log::inclusion))
+        .route("/log/consistency/{from}/{size}", get(log::consistency))
+        .route("/log/seal/{day}", get(log::seal))
+        .route("/log/cosignatures", post(log::cosignatures))
+        // It counts as it reads.
+        .layer(DefaultBodyLimit::disable());
     let objections = Router::new().route("/objections", post(door::object));
     let mut router = Router::new()
-        .merge(limited(requests, REQUEST_WITHIN))
-        .merge(limited(objections, REQUEST_WITHIN))
-        .merge(limited(files, FILE_WITHIN))
+        .merge(limited(requests, REQUESTS_MAX, REQUEST_WITHIN))
+        .merge(limited(objections, ANONYMOUS_MAX, REQUEST_WITHIN))
+        .merge(limited(files, REQUESTS_MAX, FILE_WITHIN))
+        .merge(limited(log, ANONYMOUS_MAX, REQUEST_WITHIN))
         .route("/graphql/ws", get(socket::upgrade));
     if explorer {
         router = router
@@ -156,11 +169,11 @@ fn router(gateway: Gateway, explorer: bool) -> Router {
 }
 
 /// So many at once, and each so long.
-fn limited(router: Router<Gateway>, within: Duration) -> Router<Gateway> {
+fn limited(router: Router<Gateway>, at_once: usize, within: Duration) -> Router<Gateway> {
     let limits = ServiceBuilder::new()
         .layer(HandleErrorLayer::new(overloaded))
         .load_shed()
-        .concurrency_limit(REQUESTS_MAX)
+        .concurrency_limit(at_once)
         .timeout(within);
     router.layer(limits)
 }

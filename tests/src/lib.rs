@@ -14,7 +14,7 @@ use std::{
 };
 
 pub use client::{Answer, Client};
-pub use sandbox::Sandbox;
+pub use sandbox::{Sandbox, witness};
 
 /// The county of every test.
 pub const COUNTY: &str = "999999000000";

@@ -1,6 +1,6 @@
 //! Starts and stops the platform for one test.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, path::Path, sync::Arc};
 
 use backstop::{
     databases::Databases,
@@ -11,7 +11,9 @@ use backstop::{
 use chassis::{
     clock::{Clock, ClockShift},
     lifecycle::Lifecycle,
+    secret::SecretKey,
     testing::TestDatabase,
+    tlog::Cosigner,
 };
 use chrono::{DateTime, Duration, NaiveDate, Utc};
 use kernel::Role;
@@ -22,6 +24,16 @@ use crate::{COUNTY, Client, watch::Statements};
 
 /// When every story begins.
 const BEGAN: &str = "2026-03-02T02:00:00Z";
+
+/// The witness whose cosignatures the platform takes in.
+///
+/// # Panics
+/// The name is not one.
+#[must_use]
+pub fn witness() -> Cosigner {
+    let key = SecretKey::new([3; 32]);
+    Cosigner::new("discipline.example/w1", &key).expect("a name")
+}
 
 /// The whole platform, for one test.
 #[derive(Debug)]
@@ -95,6 +107,7 @@ impl Sandbox {
             issuer: issuer.clone(),
             redis_url: None,
             evidence: folder.path().join("evidence"),
+            witnesses: vec![witness().verifier().to_string()],
             clock: clock.clone(),
         };
         let sockets = Sockets::bind(SocketAddr::from(([127, 0, 0, 1], 0)))
@@ -151,6 +164,12 @@ impl Sandbox {
         self.platform.http
     }
 
+    /// Its data folder, for commands of an operator.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// Where a service serves gRPC.
     ///
     /// # Panics
@@ -169,6 +188,11 @@ impl Sandbox {
     /// Lets days go by.
     pub fn advance_days(&self, days: i64) {
         self.shift.advance(Duration::days(days));
+    }
+
+    /// Lets minutes go by.
+    pub fn advance_minutes(&self, minutes: i64) {
+        self.shift.advance(Duration::minutes(minutes));
     }
 
     /// A new request id.

@@ -29,7 +29,7 @@ const fn query(name: &'static str, rpc: &'static str, shape: Shape) -> Query {
 }
 
 /// Fields of Query, beside `viewer`, `node` and `nodes`.
-pub const QUERIES: [Query; 26] = [
+pub const QUERIES: [Query; 29] = [
     query(
         "divisions",
         "households.ListDivisions",
@@ -129,6 +129,23 @@ pub const QUERIES: [Query; 26] = [
         "deputies",
         "workflow.ListDeputies",
         Shape::List { items: "deputies" },
+    ),
+    query(
+        "checkpoint",
+        "workflow.GetCheckpoint",
+        Shape::One {
+            field: "checkpoint",
+        },
+    ),
+    query(
+        "dailySeal",
+        "workflow.GetDailySeal",
+        Shape::One { field: "seal" },
+    ),
+    query(
+        "caseFile",
+        "workflow.GetCaseFile",
+        Shape::One { field: "file" },
     ),
     query("alerts", "comparison.ListAlerts", Shape::Alerts),
     query(

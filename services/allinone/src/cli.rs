@@ -3,15 +3,16 @@
 use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::Context;
+use chassis::tlog::LogKey;
 use clap::{Args, Parser, Subcommand};
 use kernel::{Code, DivisionCode, Role};
 
 use crate::{
-    clock, databases,
+    check, clock, databases,
     folder::DataFolder,
     import,
     issuer::{Account, Issuer},
-    migrate, up, verify, walkthrough,
+    migrate, platform, seal, up, verify, walkthrough, witness,
 };
 
 /// Runs the command that the arguments name; what goes wrong is said in one line.
@@ -81,12 +82,40 @@ enum Command {
     #[command(subcommand, after_help = "Example:\n  backstop clock advance 8d")]
     Clock(clock::Command),
     /// Recomputes every ledger and names the first row that was changed, removed or moved.
-    #[command(after_help = "Example:\n  backstop verify\n  \
-                            DATABASE_URL=postgres://me@db/backstop backstop verify")]
-    Verify(databases::Options),
+    #[command(
+        after_help = "Example:\n  backstop verify --witness witness.checkpoint\n  \
+                            DATABASE_URL=postgres://me@db/backstop backstop verify"
+    )]
+    Verify(verify::Options),
+    /// Watches a county's ledger from outside and signs that it only grows (no database needed).
+    #[command(
+        after_help = "Example:\n  backstop witness --log https://county.example/log \\\n    \
+                            --key backstop/999999000000/ledger+0123abcd+AR… \\\n    \
+                            --name discipline.example/w1 --every 60"
+    )]
+    Witness(witness::Options),
+    /// Checks offline that a case file is unaltered (no database needed).
+    #[command(after_help = "Example:\n  backstop check case.json \\\n    \
+                            --key backstop/999999000000/ledger+0123abcd+AR… \\\n    \
+                            --code 0F3C-77A1-…")]
+    Check(check::Options),
+    /// Prints the day's seal of the ledger for the township's document.
+    #[command(after_help = "Example:\n  backstop seal 2026-08-31\n  \
+                            backstop seal --log https://county.example/log")]
+    Seal(seal::Options),
+    /// Prints the ledger's public key, to be given to witnesses and published.
+    #[command(after_help = "Example:\n  backstop log-key")]
+    LogKey(LogKeyOptions),
     /// Brings every schema to this program's version.
     #[command(after_help = "Example:\n  DATABASE_URL=postgres://me@db/backstop backstop migrate")]
     Migrate(databases::Options),
+}
+
+#[derive(Debug, Args)]
+struct LogKeyOptions {
+    /// The county, 12 digits.
+    #[arg(long, env = "BACKSTOP_COUNTY", default_value = "999999000000")]
+    county: DivisionCode,
 }
 
 #[derive(Debug, Args)]
@@ -107,18 +136,34 @@ struct TokenOptions {
 
 impl Cli {
     async fn run(self) -> anyhow::Result<()> {
-        let folder = DataFolder::open(&self.data_dir)?;
+        // Who checks from outside has no data folder, and gets none.
+        let folder = || DataFolder::open(&self.data_dir);
         match self.command {
-            None => up::run(folder, self.up).await,
-            Some(Command::Up(options)) => up::run(folder, options).await,
-            Some(Command::Import(options)) => import::run(&folder, options).await,
-            Some(Command::Token(options)) => print_token(&folder, options),
-            Some(Command::Walkthrough(options)) => walkthrough::run(&folder, options).await,
-            Some(Command::Clock(command)) => clock::run(&folder, command).await,
-            Some(Command::Verify(options)) => verify::run(&folder, options).await,
-            Some(Command::Migrate(options)) => migrate::run(&folder, options).await,
+            None => up::run(folder()?, self.up).await,
+            Some(Command::Up(options)) => up::run(folder()?, options).await,
+            Some(Command::Import(options)) => import::run(&folder()?, options).await,
+            Some(Command::Token(options)) => print_token(&folder()?, options),
+            Some(Command::Walkthrough(options)) => walkthrough::run(&folder()?, options).await,
+            Some(Command::Clock(command)) => clock::run(&folder()?, command).await,
+            Some(Command::Verify(options)) => verify::run(&folder()?, options).await,
+            Some(Command::Witness(options)) => witness::run(options).await,
+            Some(Command::Check(options)) => check::run(&options),
+            Some(Command::Seal(options)) => seal::run(folder, options).await,
+            Some(Command::LogKey(options)) => print_log_key(&folder()?, &options),
+            Some(Command::Migrate(options)) => migrate::run(&folder()?, options).await,
         }
     }
+}
+
+fn print_log_key(folder: &DataFolder, options: &LogKeyOptions) -> anyhow::Result<()> {
+    let signing = folder
+        .secrets()?
+        .log_signing
+        .parse()
+        .context("log-signing.key")?;
+    let key = LogKey::new(&platform::log_origin(options.county), &signing)?;
+    println!("{}", key.verifier());
+    Ok(())
 }
 
 fn print_token(folder: &DataFolder, options: TokenOptions) -> anyhow::Result<()> {

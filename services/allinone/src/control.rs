@@ -16,7 +16,6 @@ use chassis::{
     clock::{Clock, ClockShift},
     evidence::EvidenceStore,
     lifecycle::Lifecycle,
-    secret::SecretKey,
 };
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -52,7 +51,7 @@ struct Shared {
     folder: DataFolder,
     clock: MovableClock,
     databases: Arc<Databases>,
-    ledger_key: SecretKey,
+    keys: verify::Keys,
     token: String,
     lifecycle: Lifecycle,
 }
@@ -74,7 +73,7 @@ impl Control {
         folder: &DataFolder,
         clock: MovableClock,
         databases: Arc<Databases>,
-        ledger_key: SecretKey,
+        keys: verify::Keys,
         token: String,
     ) -> anyhow::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
@@ -84,7 +83,7 @@ impl Control {
             folder: folder.clone(),
             clock,
             databases,
-            ledger_key,
+            keys,
             token,
             lifecycle: lifecycle.clone(),
         });
@@ -158,15 +157,18 @@ async fn advance(
 }
 
 /// Verifies every ledger; a line of JSON for everything there is to tell.
-async fn verification(State(context): State<Arc<Shared>>) -> Response {
+async fn verification(
+    State(context): State<Arc<Shared>>,
+    Json(copies): Json<Vec<verify::Copy>>,
+) -> Response {
     let (lines, queue) = mpsc::channel(QUEUE);
     let lifecycle = context.lifecycle.clone();
     lifecycle.spawn("verify", async move {
         let evidence = EvidenceStore::folder(&context.folder.evidence());
         match evidence {
             Ok(evidence) => {
-                let (databases, key) = (&context.databases, &context.ledger_key);
-                verify::all(databases, key, &evidence, &lines).await;
+                let (databases, keys) = (&context.databases, &context.keys);
+                verify::all(databases, keys, &evidence, &copies, &lines).await;
             }
             Err(error) => tracing::error!(%error, "the evidence cannot be read"),
         }

@@ -54,6 +54,8 @@ pub struct Secrets {
     pub id_number_seal: String,
     /// Finds ID numbers, base64.
     pub id_number_lookup: String,
+    /// Signs checkpoints of the ledger, base64.
+    pub log_signing: String,
 }
 
 impl DataFolder {
@@ -172,6 +174,7 @@ impl DataFolder {
             ledger: secret(&folder.join("ledger.key"))?,
             id_number_seal: secret(&folder.join("id-number-seal.key"))?,
             id_number_lookup: secret(&folder.join("id-number-lookup.key"))?,
+            log_signing: secret(&folder.join("log-signing.key"))?,
         })
     }
 
@@ -194,7 +197,7 @@ impl DataFolder {
 }
 
 /// Reads the key in `path`, or makes one.
-fn secret(path: &Path) -> anyhow::Result<String> {
+pub(crate) fn secret(path: &Path) -> anyhow::Result<String> {
     match fs::read_to_string(path) {
         Ok(text) => Ok(text.trim().to_owned()),
         Err(error) if error.kind() == ErrorKind::NotFound => {

@@ -4,6 +4,7 @@
 //! The services do not know of it. It writes their configuration, gives them sockets and a runtime,
 //! and speaks to them as anybody would: over the network, with a token.
 
+mod check;
 pub mod cli;
 mod clock;
 mod control;
@@ -15,7 +16,9 @@ pub mod issuer;
 mod migrate;
 pub mod platform;
 mod screen;
+mod seal;
 mod turnstile;
 mod up;
 mod verify;
 mod walkthrough;
+mod witness;

@@ -30,6 +30,12 @@ const READY_WITHIN: Duration = Duration::from_secs(60);
 /// Requests end within their deadline of 5 s or are cut: all of it has to stop within 10 s.
 const GRACE: Duration = Duration::from_secs(3);
 
+/// Name of a county's ledger as a log.
+#[must_use]
+pub fn log_origin(county: DivisionCode) -> String {
+    format!("backstop/{county}/ledger")
+}
+
 /// Every socket, bound before anything starts: a busy port is told at once.
 #[derive(Debug)]
 pub struct Sockets {
@@ -69,6 +75,8 @@ pub struct Settings<'a> {
     pub redis_url: Option<String>,
     /// Folder of evidence files.
     pub evidence: PathBuf,
+    /// Public keys of the witnesses whose cosignatures are taken in.
+    pub witnesses: Vec<String>,
     /// Where time comes from.
     pub clock: Clock,
 }
@@ -180,7 +188,14 @@ impl Launcher<'_> {
             }
             "measures" => self.launch::<measures::Measures>(json!({}), listener).await,
             _ => {
-                let own = json!({ "evidence_folder": self.settings.evidence });
+                let own = json!({
+                    "evidence_folder": self.settings.evidence,
+                    "log": {
+                        "origin": log_origin(self.settings.county),
+                        "key": secrets.log_signing,
+                        "witnesses": self.settings.witnesses,
+                    },
+                });
                 self.launch::<workflow::Workflow>(own, listener).await
             }
         }

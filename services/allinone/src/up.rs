@@ -2,7 +2,6 @@
 
 use std::{future::Future, net::SocketAddr, sync::Arc, time::Instant};
 
-use anyhow::Context;
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use chassis::{clock::Clock, lifecycle::signal, telemetry};
 use clap::Args;
@@ -16,6 +15,7 @@ use crate::{
     issuer::{Account, Issuer},
     platform::{self, Platform, Settings, Sockets},
     screen::Steps,
+    verify,
 };
 
 /// How to start.
@@ -34,6 +34,9 @@ pub struct Options {
     /// Redis or Valkey for the alert feeds; kept in memory without.
     #[arg(long, env = "REDIS_URL", hide_env_values = true)]
     redis_url: Option<String>,
+    /// Public key of a witness whose cosignatures are taken in; may be given several times.
+    #[arg(long, env = "BACKSTOP_WITNESSES", value_delimiter = ',')]
+    witness: Vec<String>,
     #[command(flatten)]
     databases: databases::Options,
 }
@@ -121,6 +124,7 @@ async fn start(
         issuer: issuer.clone(),
         redis_url: options.redis_url.clone(),
         evidence: folder.evidence(),
+        witnesses: options.witness.clone(),
         clock: clock.clock.clone(),
     };
     let starting = platform::start(settings, sockets, |part| {
@@ -133,8 +137,8 @@ async fn start(
         return Err(error);
     }
     let control_token = BASE64_URL_SAFE_NO_PAD.encode(random_bytes());
-    let ledger_key = secrets.ledger.parse().context("ledger.key")?;
-    let control = Control::start(folder, clock, databases, ledger_key, control_token.clone());
+    let keys = verify::Keys::of(&secrets, options.county)?;
+    let control = Control::start(folder, clock, databases, keys, control_token.clone());
     Ok(Running {
         platform,
         issuer,
@@ -204,6 +208,7 @@ fn greet(running: &Running, token: &str, began: Instant) {
     );
     println!("  GraphQL     http://{http}/graphql");
     println!("  explorer    http://{http}/");
+    println!("  ledger      http://{http}/log/checkpoint");
     println!("  health      http://{http}/livez  /readyz  /metrics");
     for (service, address) in &running.platform.grpc {
         println!("  gRPC        {address}  {service}");

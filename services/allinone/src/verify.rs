@@ -1,9 +1,17 @@
 //! `backstop verify`: recomputes every ledger, and every case from its events.
 
-use std::time::Duration;
+use std::{fs, path::PathBuf, time::Duration};
 
 use anyhow::{Context, bail};
-use chassis::{access_log, evidence::EvidenceStore, ledger, secret::SecretKey};
+use chassis::{
+    access_log,
+    evidence::EvidenceStore,
+    ledger::{self, Known},
+    secret::SecretKey,
+    tlog::{LogKey, LogVerifier},
+};
+use clap::Args;
+use kernel::DivisionCode;
 use serde::{Deserialize, Serialize};
 use sqlx::{Connection, PgConnection};
 use tokio::sync::mpsc;
@@ -11,10 +19,51 @@ use tokio::sync::mpsc;
 use crate::{
     control,
     databases::{self, Databases, SocketFolder},
-    folder::{DataFolder, Run},
-    platform::SERVICES,
+    folder::{DataFolder, Run, Secrets},
+    platform::{SERVICES, log_origin},
     screen,
 };
+
+/// What to compare with.
+#[derive(Debug, Clone, Args)]
+#[group(skip)]
+pub struct Options {
+    /// A checkpoint that a witness holds (its state file); may be given several times.
+    #[arg(long, value_name = "FILE")]
+    witness: Vec<PathBuf>,
+    /// Public key of the log, where it is not the one of the data folder.
+    #[arg(long)]
+    key: Option<LogVerifier>,
+    /// The county, 12 digits.
+    #[arg(long, env = "BACKSTOP_COUNTY", default_value = "999999000000")]
+    county: DivisionCode,
+    #[command(flatten)]
+    databases: databases::Options,
+}
+
+/// What a ledger is checked with.
+#[derive(Debug)]
+pub(crate) struct Keys {
+    ledger: SecretKey,
+    log: LogVerifier,
+}
+
+impl Keys {
+    pub(crate) fn of(secrets: &Secrets, county: DivisionCode) -> anyhow::Result<Self> {
+        let signing = secrets.log_signing.parse().context("log-signing.key")?;
+        Ok(Self {
+            ledger: secrets.ledger.parse().context("ledger.key")?,
+            log: LogKey::new(&log_origin(county), &signing)?.verifier(),
+        })
+    }
+}
+
+/// A checkpoint that somebody holds.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Copy {
+    holder: String,
+    note: String,
+}
 
 /// What there is to tell of a verification.
 #[derive(Debug, Serialize, Deserialize)]
@@ -26,6 +75,7 @@ pub(crate) enum Line {
     Sound {
         service: String,
         rows: i64,
+        checkpoints: usize,
         root: String,
     },
     /// It is not; the first wrong row.
@@ -34,13 +84,27 @@ pub(crate) enum Line {
     Failed { service: String, reason: String },
 }
 
-pub(crate) async fn run(folder: &DataFolder, options: databases::Options) -> anyhow::Result<()> {
+pub(crate) async fn run(folder: &DataFolder, options: Options) -> anyhow::Result<()> {
     let (sender, queue) = mpsc::channel(64);
+    let mut keys = Keys::of(&folder.secrets()?, options.county)?;
+    if let Some(key) = options.key {
+        keys.log = key;
+    }
+    let copies = options.witness.into_iter().map(|file| {
+        let note = fs::read_to_string(&file);
+        let note = note.with_context(|| format!("cannot read {}", file.display()))?;
+        let holder = file.display().to_string();
+        let genuine = keys.log.open(&note);
+        genuine.with_context(|| holder.clone())?;
+        Ok(Copy { holder, note })
+    });
+    let copies = copies.collect::<anyhow::Result<Vec<Copy>>>()?;
+    let options = options.databases;
     // A folder that is in use has its databases open in another process: that one has to do it.
     if options.database_url.is_none()
         && let Ok(run) = folder.running()
     {
-        let (told, shown) = tokio::join!(ask(&run, sender), show(queue));
+        let (told, shown) = tokio::join!(ask(&run, &copies, sender), show(queue));
         told?;
         return shown;
     }
@@ -48,12 +112,11 @@ pub(crate) async fn run(folder: &DataFolder, options: databases::Options) -> any
         None => Some(folder.lock()?),
         Some(_) => None,
     };
-    let key = folder.secrets()?.ledger.parse().context("ledger.key")?;
     let sockets = SocketFolder::new()?;
     let databases = Databases::open(folder.path(), &sockets, &options, |_| ()).await?;
     let evidence = EvidenceStore::folder(&folder.evidence())?;
     let work = async {
-        all(&databases, &key, &evidence, &sender).await;
+        all(&databases, &keys, &evidence, &copies, &sender).await;
         drop(sender);
     };
     let ((), shown) = tokio::join!(work, show(queue));
@@ -62,8 +125,8 @@ pub(crate) async fn run(folder: &DataFolder, options: databases::Options) -> any
 }
 
 /// Has the running process verify and passes its lines on.
-async fn ask(run: &Run, lines: mpsc::Sender<Line>) -> anyhow::Result<()> {
-    let mut answer = control::send(run, "/verify", Some(&())).await?;
+async fn ask(run: &Run, copies: &[Copy], lines: mpsc::Sender<Line>) -> anyhow::Result<()> {
+    let mut answer = control::send(run, "/verify", Some(&copies)).await?;
     let mut rest = Vec::new();
     while let Some(chunk) = answer.chunk().await? {
         rest.extend_from_slice(&chunk);
@@ -88,10 +151,13 @@ async fn show(mut lines: mpsc::Receiver<Line>) -> anyhow::Result<()> {
             Line::Sound {
                 service,
                 rows,
+                checkpoints,
                 root,
             } => {
                 sound += 1;
-                bar.suspend(|| println!("{service}: {rows} rows, root {root}"));
+                bar.suspend(|| {
+                    println!("{service}: {rows} rows, {checkpoints} checkpoints, root {root}");
+                });
             }
             Line::Fault {
                 service,
@@ -118,12 +184,13 @@ async fn show(mut lines: mpsc::Receiver<Line>) -> anyhow::Result<()> {
 /// Verifies every service, one after the other.
 pub(crate) async fn all(
     databases: &Databases,
-    key: &SecretKey,
+    keys: &Keys,
     evidence: &EvidenceStore,
+    copies: &[Copy],
     lines: &mpsc::Sender<Line>,
 ) {
     for service in SERVICES {
-        let line = match one(databases, service, key, evidence, lines).await {
+        let line = match one(databases, service, keys, evidence, copies, lines).await {
             Ok(line) => line,
             Err(error) => Line::Failed {
                 service: service.to_owned(),
@@ -139,13 +206,29 @@ pub(crate) async fn all(
 async fn one(
     databases: &Databases,
     service: &'static str,
-    key: &SecretKey,
+    keys: &Keys,
     evidence: &EvidenceStore,
+    copies: &[Copy],
     lines: &mpsc::Sender<Line>,
 ) -> anyhow::Result<Line> {
+    let (mut log, mut known) = (None, Vec::new());
+    // The one ledger that is sealed.
+    if service == "workflow" {
+        log = Some(&keys.log);
+        for copy in copies {
+            let checkpoint = keys.log.open(&copy.note);
+            let checkpoint = checkpoint.with_context(|| copy.holder.clone())?;
+            known.push(Known {
+                size: checkpoint.size,
+                root: checkpoint.root,
+                holder: copy.holder.clone(),
+            });
+        }
+    }
     let door = databases.operator(service).await?;
     let mut connection = PgConnection::connect(&door.url).await?;
-    let report = ledger::verify(&mut connection, service, key, |rows, of| {
+    let key = &keys.ledger;
+    let report = ledger::verify(&mut connection, service, key, log, &known, |rows, of| {
         // Progress is for the eye: one that finds the queue full is left out.
         let _ = lines.try_send(Line::Progress {
             service: service.to_owned(),
@@ -171,15 +254,12 @@ async fn one(
         (None, Some(root)) => Line::Sound {
             service,
             rows: report.rows,
-            root: hex(&root),
+            checkpoints: report.checkpoints,
+            root: chassis::tlog::hex(&root),
         },
         (fault, _) => Line::Fault {
             service,
             fault: fault.unwrap_or_default(),
         },
     })
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -208,7 +208,7 @@ impl Error {
 
 /// Things by name, so that an error that passed through the wire stays a static text.
 fn known(what: Option<&str>) -> &'static str {
-    const THINGS: [&str; 18] = [
+    const THINGS: [&str; 21] = [
         "household",
         "person",
         "division",
@@ -225,6 +225,9 @@ fn known(what: Option<&str>) -> &'static str {
         "batch",
         "warning list",
         "deputy",
+        "checkpoint",
+        "tile",
+        "proof",
         "database",
         "access record",
     ];

@@ -7,8 +7,8 @@ use uuid::Uuid;
 
 use crate::{
     error::Error,
-    ledger,
-    merkle::{self, Frontier, Hash},
+    ledger::{Leaf, MAC_BYTES, PayloadMac},
+    merkle::{Frontier, Hash},
     pg::Tx,
     telemetry,
 };
@@ -81,7 +81,7 @@ impl Stored {
 /// thing before commit.
 pub(crate) async fn append(tx: &mut Tx, items: Vec<Item>) -> Result<i64, Error> {
     let schema = tx.database().schema();
-    let key = tx.database().ledger_key().clone();
+    let macs = PayloadMac::new(tx.database().ledger_key());
     let recorded_at = tx.now();
     let head = format!("select position, frontier from {schema}.feed_head for update");
     let row = sqlx::query(AssertSqlSafe(head))
@@ -94,8 +94,8 @@ pub(crate) async fn append(tx: &mut Tx, items: Vec<Item>) -> Result<i64, Error> 
     let mut rows = Rows::default();
     for item in items {
         position += 1;
-        let mac = ledger::payload_mac(&key, &item.payload);
-        let leaf = ledger::Leaf {
+        let mac = macs.of(position, &item.payload);
+        let leaf = Leaf {
             position,
             kind: &item.kind,
             subject: item.subject,
@@ -105,7 +105,7 @@ pub(crate) async fn append(tx: &mut Tx, items: Vec<Item>) -> Result<i64, Error> 
             recorded_at,
             payload_mac: &mac,
         };
-        let root = frontier.push(merkle::leaf_hash(&leaf.bytes()));
+        let root = frontier.push(leaf.hash());
         rows.push(position, item, mac, root);
     }
     let insert = format!(
@@ -157,7 +157,7 @@ struct Rows {
 }
 
 impl Rows {
-    fn push(&mut self, position: i64, item: Item, mac: Hash, root: Hash) {
+    fn push(&mut self, position: i64, item: Item, mac: [u8; MAC_BYTES], root: Hash) {
         self.positions.push(position);
         self.kinds.push(item.kind);
         self.subjects.push(item.subject);
@@ -195,6 +195,29 @@ pub async fn of_subject(
         .fetch_all(connection)
         .await?;
     rows.iter().map(Stored::read).collect()
+}
+
+/// The items about `subject` up to position `until`, in order, with the hashes of their payloads.
+///
+/// # Errors
+/// The database does not answer.
+pub(crate) async fn with_macs(
+    tx: &mut Tx,
+    subject: Uuid,
+    until: i64,
+) -> Result<Vec<(Stored, Vec<u8>)>, Error> {
+    let select = format!(
+        "select {COLUMNS}, payload_mac from {}.feed where subject = $1 and position <= $2 \
+         order by position",
+        tx.database().schema()
+    );
+    let rows = sqlx::query(AssertSqlSafe(select))
+        .bind(subject)
+        .bind(until)
+        .fetch_all(&mut **tx)
+        .await?;
+    let read = |row| Ok((Stored::read(row)?, row.try_get("payload_mac")?));
+    rows.iter().map(read).collect()
 }
 
 /// Which items of a feed are wanted.

@@ -26,4 +26,5 @@ pub mod subscription;
 pub mod telemetry;
 #[cfg(feature = "testing")]
 pub mod testing;
+pub mod tlog;
 pub mod upload;

@@ -33,6 +33,8 @@ mod ledger;
 mod order;
 #[path = "spine/scope.rs"]
 mod scope;
+#[path = "spine/seal.rs"]
+mod seal;
 #[path = "spine/tokens.rs"]
 mod tokens;
 

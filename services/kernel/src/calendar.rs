@@ -2,15 +2,25 @@
 
 use std::{fmt, str::FromStr};
 
-use chrono::{DateTime, Datelike, FixedOffset, Months, NaiveDate, Utc};
+use chrono::{DateTime, Datelike, FixedOffset, Months, NaiveDate, NaiveTime, TimeDelta, Utc};
+
+/// UTC+8.
+const SHANGHAI_SECONDS: i32 = 8 * 3600;
 
 /// The date in the county (Asia/Shanghai) at an instant.
 #[must_use]
 pub fn local_date(instant: DateTime<Utc>) -> NaiveDate {
-    const SHANGHAI_SECONDS: i32 = 8 * 3600;
     FixedOffset::east_opt(SHANGHAI_SECONDS).map_or(instant.date_naive(), |zone| {
         instant.with_timezone(&zone).date_naive()
     })
+}
+
+/// The instant at which a day in the county ends.
+#[must_use]
+pub fn day_end(day: NaiveDate) -> DateTime<Utc> {
+    let midnight = day.and_time(NaiveTime::MIN).and_utc();
+    let after = TimeDelta::days(1) - TimeDelta::seconds(SHANGHAI_SECONDS.into());
+    midnight.checked_add_signed(after).unwrap_or(midnight)
 }
 
 /// A calendar month.
@@ -159,6 +169,14 @@ mod tests {
             local_date(instant("2026-12-31T16:00:00Z")),
             date("2027-01-01")
         );
+    }
+
+    #[test]
+    fn a_day_ends_where_the_next_begins() {
+        let day = date("2026-12-31");
+        let midnight: DateTime<Utc> = "2026-12-31T16:00:00Z".parse().expect("an instant");
+        assert_eq!(day_end(day), midnight);
+        assert_eq!(local_date(day_end(day)), date("2027-01-01"));
     }
 
     #[test]

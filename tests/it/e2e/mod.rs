@@ -4,6 +4,7 @@ mod access_log;
 mod bad_input;
 mod batching;
 mod evidence;
+mod ledger;
 mod personal_data;
 mod queues;
 mod scenario_01_shock;

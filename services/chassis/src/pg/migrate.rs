@@ -78,6 +78,8 @@ async fn migrate_locked(
          revoke insert, delete on {schema}.feed_head from {role};
          revoke update, delete on {schema}.access, {schema}.access_of from {role};
          grant update (seal) on {schema}.access to {role};
+         revoke update, delete on {schema}.log_tiles, {schema}.log_checkpoints, \
+                                  {schema}.log_cosignatures from {role};
          revoke all on {schema}._sqlx_migrations from {role}"
     );
     connection.execute(AssertSqlSafe(grants)).await?;

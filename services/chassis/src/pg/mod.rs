@@ -123,6 +123,18 @@ impl Database {
         .await
     }
 
+    /// A transaction of the ledger's own work: it reads every row of the feed, for hashes.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub(crate) async fn begin_ledger(&self, county: kernel::DivisionCode) -> Result<Tx, Error> {
+        let mut tx = self.begin_internal(county).await?;
+        sqlx::query("select set_config('app.ledger', 'on', true)")
+            .execute(&mut *tx)
+            .await?;
+        Ok(tx)
+    }
+
     async fn begin_as(&self, principal: &Principal, read_only: bool) -> Result<Tx, Error> {
         // From asking the pool for a connection until the transaction has ended either way.
         let span = tracing::info_span!("sql", db.system = "postgresql", db.schema = self.0.schema);

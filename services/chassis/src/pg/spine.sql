@@ -50,6 +50,39 @@ create policy feed_scope on {schema}.feed
     using ({schema}.visible(division_code) and {schema}.visible_department(department))
     with check ({schema}.visible(division_code));
 
+-- The ledger's own reading, for hashes: it leaves out no row, whoever may see it.
+drop policy if exists feed_ledger on {schema}.feed;
+create policy feed_ledger on {schema}.feed for select
+    using (current_setting('app.ledger', true) = 'on');
+
+-- The ledger as a transparency log, where it is sealed. A tile is written in pieces, as it grows:
+-- nothing that was written ever changes.
+create table if not exists {schema}.log_tiles (
+    level smallint not null,
+    n bigint not null,
+    -- Place of the piece's first hash in the tile.
+    first smallint not null,
+    -- 32 bytes each.
+    hashes bytea not null,
+    primary key (level, n, first)
+);
+-- What was signed: rows, root and the note.
+create table if not exists {schema}.log_checkpoints (
+    size bigint primary key check (size > 0),
+    root bytea not null,
+    note text not null,
+    signed_at timestamptz not null
+);
+create index if not exists log_checkpoints_signed on {schema}.log_checkpoints (signed_at);
+-- What witnesses have signed: their lines.
+create table if not exists {schema}.log_cosignatures (
+    size bigint not null references {schema}.log_checkpoints,
+    witness text not null,
+    line text not null,
+    signed_at timestamptz not null,
+    primary key (size, witness)
+);
+
 create table if not exists {schema}.cursors (
     source text primary key,
     -- As the source issued it; opaque here.

@@ -89,6 +89,14 @@ impl Tx {
         self.items.push(item);
     }
 
+    /// Ends without a change. Dropping does so too, but some time later: here locks are free at once.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn rollback(self) -> Result<(), Error> {
+        Ok(self.transaction.rollback().await?)
+    }
+
     /// Commits the changes together with their feed items.
     ///
     /// Returns the position of the last item, `None` when there was none.

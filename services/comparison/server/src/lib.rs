@@ -4,6 +4,7 @@ mod about;
 pub mod access;
 pub mod consume;
 mod convert;
+pub mod evidence;
 mod file;
 mod item;
 mod registry;
@@ -11,6 +12,8 @@ mod rpc;
 mod rules;
 mod store;
 pub mod window;
+
+use std::sync::Arc;
 
 use chassis::{
     access_server::AccessServer,
@@ -81,8 +84,9 @@ pub async fn run(config: Config, listener: TcpListener, runtime: Runtime) -> any
         runtime.lifecycle.clone(),
         access::sees_feed,
     );
-    let registry = Households::new(config.peer("households")?, identity);
-    let service = Service::new(database.clone(), registry, windows, feed.clone());
+    let registry = Households::new(config.peer("households")?, identity.clone());
+    let ledger = Arc::new(evidence::Workflow::new(config.peer("workflow")?, identity));
+    let service = Service::new(database.clone(), registry, ledger, windows, feed.clone());
     let log = service.access_log();
     log.spawn_sealing(&runtime.lifecycle, config.county);
     let routes = Routes::new(ComparisonServiceServer::new(service))

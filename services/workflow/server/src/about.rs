@@ -20,7 +20,7 @@ fn work<'a>(work: impl IntoIterator<Item = &'a WorkItem>) -> Vec<Shown> {
     work.into_iter().map(place).collect()
 }
 
-// A notice shows what may hang on a wall, and the public door nothing. Moves name no household and nothing of one. A paper says who looked at it by an event of its own.
+// A notice shows what may hang on a wall, the public door nothing, and the ledger hashes. Moves name no household and nothing of one. A paper says who looked at it by an event of its own.
 // Lists that are frozen, meetings that were held and work that is handed over name cases, whose events
 // say who did it.
 about! {
@@ -38,6 +38,7 @@ about! {
             let event = |e: &CaseEvent| (e.household_id.clone(), e.division_code.clone());
             r.events.iter().take(1).map(event).collect()
         };
+        GetCaseFileResponse: |r| vec![(r.household_id.clone(), r.division_code.clone())];
         ListObjectionsResponse: |r| vec![(r.household_id.clone(), r.division_code.clone())];
         HoldMeetingResponse: |r| cases(&r.cases);
         ListWorkResponse: |r| work(&r.work);
@@ -52,8 +53,11 @@ about! {
         FreezeWarningListRequest, FreezeWarningListResponse, GetWarningListRequest,
         GetWarningListResponse, GetNoticeRequest, GetNoticeResponse, GetNoticeFileRequest,
         GetNoticeFileResponse, SubmitObjectionRequest, SubmitObjectionResponse, ListObjectionsRequest,
-        HoldMeetingRequest, ListMeetingsRequest, ListMeetingsResponse,
-        SubmitEvidenceResponse, GetEvidenceRequest, Content,
+        HoldMeetingRequest, ListMeetingsRequest, ListMeetingsResponse, GetCheckpointRequest,
+        GetCheckpointResponse, GetDailySealRequest, GetDailySealResponse, GetTileRequest,
+        GetTileResponse, GetProofRequest, GetProofResponse, AddCosignaturesRequest,
+        AddCosignaturesResponse, GetEvidenceStatusRequest, GetEvidenceStatusResponse,
+        GetCaseFileRequest, SubmitEvidenceResponse, GetEvidenceRequest, Content,
         LoadTemplateRequest, LoadTemplateResponse, ListTemplatesRequest, ListTemplatesResponse,
         ListWorkRequest, ClaimWorkRequest, ReleaseWorkRequest, ListHoldingsRequest,
         HandOverWorkRequest, HandOverWorkResponse, AppointDeputyRequest, AppointDeputyResponse,

@@ -113,6 +113,27 @@ const TEMPLATE_READERS: &[Role] = &[
     Role::SystemAdmin,
 ];
 
+/// Hashes and signatures are nobody's: whoever has an account may look at them.
+const LOG_READERS: &[Role] = &[
+    Role::Farmer,
+    Role::GridWorker,
+    Role::VillageCadre,
+    Role::FirstSecretary,
+    Role::ResponsiblePerson,
+    Role::TownshipOffice,
+    Role::TownshipLeader,
+    Role::DepartmentLiaison,
+    Role::CountyOfficer,
+    Role::CountyApprover,
+    Role::Auditor,
+    Role::DisciplineInspection,
+    Role::SystemAdmin,
+    Role::Service,
+];
+
+/// The gateway, for everybody: the log's files need no account.
+const LOG_SERVERS: &[Role] = &[Role::Service];
+
 /// Every RPC of the service.
 pub const ACCESS: Access = &[
     ("SubmitLead", FINDERS),
@@ -146,6 +167,13 @@ pub const ACCESS: Access = &[
     ("AppointDeputy", APPOINTERS),
     ("RevokeDeputy", APPOINTERS),
     ("ListDeputies", READERS),
+    ("GetCheckpoint", LOG_READERS),
+    ("GetDailySeal", LOG_READERS),
+    ("GetTile", LOG_SERVERS),
+    ("GetProof", LOG_SERVERS),
+    ("AddCosignatures", LOG_SERVERS),
+    ("GetEvidenceStatus", LOG_READERS),
+    ("GetCaseFile", READERS),
 ];
 
 /// Whether the caller's role may call `rpc`.

@@ -29,6 +29,7 @@ use chassis::{
     lifecycle::Runtime,
     pg::{self, Database},
     process, server, subscription,
+    tlog::{Log, LogConfig},
 };
 use proto::{
     access::v1::access_service_server::AccessServiceServer,
@@ -57,6 +58,8 @@ pub struct Config {
     pub process: ProcessConfig,
     /// Folder of papers and photos; shared by all replicas.
     pub evidence_folder: PathBuf,
+    /// How the ledger is sealed.
+    pub log: LogConfig,
 }
 
 /// Brings the schema to the program's version.
@@ -68,7 +71,7 @@ pub async fn migrate(database: &DatabaseConfig) -> anyhow::Result<()> {
 pub async fn run(config: Config, listener: TcpListener, runtime: Runtime) -> anyhow::Result<()> {
     let evidence = EvidenceStore::folder(&config.evidence_folder);
     let evidence = evidence.context("evidence_folder")?;
-    let config = config.process;
+    let (config, log) = (config.process, config.log);
     let authenticator = Authenticator::new(&config.auth).await?;
     let identity = ServiceIdentity::new(&config.auth.service_token_file, authenticator.clone());
     let clock = runtime.clock.clone();
@@ -90,13 +93,15 @@ pub async fn run(config: Config, listener: TcpListener, runtime: Runtime) -> any
         consume::Comparisons,
     );
     deadlines::spawn(&runtime, database.clone(), config.county);
+    let ledger = Log::new(database.clone(), config.county, &log)?;
+    ledger.spawn(&runtime);
 
     let feed = FeedServer::new(
         database.clone(),
         runtime.lifecycle.clone(),
         access::sees_feed,
     );
-    let service = Service::new(database.clone(), neighbours, evidence);
+    let service = Service::new(database.clone(), neighbours, evidence, ledger);
     let log = service.access_log();
     log.spawn_sealing(&runtime.lifecycle, config.county);
     let routes = Routes::new(WorkflowServiceServer::new(service))

@@ -8,6 +8,8 @@ mod desk;
 mod input;
 #[path = "workflow/leads.rs"]
 mod leads;
+#[path = "workflow/ledger.rs"]
+mod ledger;
 #[path = "workflow/life.rs"]
 mod life;
 #[path = "workflow/meetings.rs"]

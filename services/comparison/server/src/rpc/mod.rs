@@ -29,7 +29,7 @@ use proto::comparison::v1::{comparison_service_server::ComparisonService, *};
 use tokio::sync::Semaphore;
 use tonic::{Request, Response, Status, Streaming};
 
-use crate::{Households, about::About, access, window::Windows};
+use crate::{Households, about::About, access, evidence::Ledger, window::Windows};
 
 /// Files at once: each is up to 50 MB on disk and has a thread that reads it. Further ones wait in
 /// their connections.
@@ -40,6 +40,7 @@ const FILES_AT_ONCE: usize = 4;
 pub struct Service {
     database: Database,
     registry: Households,
+    ledger: Arc<dyn Ledger>,
     windows: Windows,
     feed: FeedServer,
     files: Arc<Semaphore>,
@@ -52,6 +53,7 @@ impl Service {
     pub fn new(
         database: Database,
         registry: Households,
+        ledger: Arc<dyn Ledger>,
         windows: Windows,
         feed: FeedServer,
     ) -> Self {
@@ -60,6 +62,7 @@ impl Service {
             log: AccessLog::new(database.clone(), "null"),
             database,
             registry,
+            ledger,
             windows,
             feed,
             files: Arc::new(Semaphore::new(FILES_AT_ONCE)),

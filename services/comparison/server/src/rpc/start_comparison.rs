@@ -1,11 +1,12 @@
-//! Opens a comparison for a case by hand: a new one when the last is too old.
+//! Opens a comparison for a case by hand: a new one when the last is too old. Only while what happens
+//! is on the record (SEC-3).
 
 use chassis::{auth::Caller, decode::Fields, error::Error, pg::Claim};
 use kernel::{CaseId, HouseholdId};
 use proto::comparison::v1::{StartComparisonRequest, StartComparisonResponse};
 
 use super::Service;
-use crate::{convert, store};
+use crate::{convert, evidence, store};
 
 pub async fn handle(
     service: &Service,
@@ -16,6 +17,7 @@ pub async fn handle(
     let case: Option<CaseId> = f.parse("case_id", &request.case_id);
     let household: Option<HouseholdId> = f.parse("household_id", &request.household_id);
     let (case, household) = f.finish_with(case.zip(household))?;
+    evidence::check(&service.ledger).await?;
     let request_id = std::mem::take(&mut request.request_id);
     let mut tx = service.database.begin(caller).await?;
     if let Claim::Replayed(response) = tx.claim("StartComparison", &request_id, &request).await? {

@@ -1,5 +1,6 @@
 //! Takes a department's file for one of the nine items and compares it with the authorised persons
-//! of open comparisons, and with no one else (S34, S36, CMP-4).
+//! of open comparisons, and with no one else (S34, S36, CMP-4). Only while what happens is on the record
+//! (SEC-3).
 
 use std::collections::HashMap;
 
@@ -21,7 +22,7 @@ use uuid::Uuid;
 
 use super::Service;
 use crate::{
-    Registry, convert,
+    Registry, convert, evidence,
     file::{self, Delivery, Part, Piece},
     item, rules,
     store::{
@@ -63,6 +64,7 @@ impl Service {
         let parts = messages.map(|message| message.map(|message| message.part.map(part)));
         let delivery = file::receive(parts, today).await?;
         let item = admit(caller, &delivery)?;
+        evidence::check(&self.ledger).await?;
 
         let mut tx = self.database.read(caller).await?;
         let (sha256, department) = (&delivery.uploaded.sha256, delivery.department.as_str());

@@ -12,6 +12,7 @@ use proto::{
         comparison_service_server::ComparisonService,
     },
     r#type::v1::ItemKind,
+    workflow::v1::GetEvidenceStatusResponse,
 };
 use uuid::Uuid;
 
@@ -275,5 +276,51 @@ async fn a_household_that_nobody_may_ask_about_stays_incomplete() {
     }
     let stranger = caller(Role::TownshipOffice, "999999002000");
     assert_eq!(desk.comparison(&stranger, case).await, None);
+    desk.close().await;
+}
+
+#[tokio::test]
+async fn sec3_without_evidence_no_comparison_is_opened_or_answered() {
+    let desk = Desk::open(None).await;
+    let (case, household) = (new_id(), new_id());
+    let people = People(vec![Person::new("赵甲", 1, household)]);
+    desk.authorised(case, household).await;
+    let overdue = GetEvidenceStatusResponse {
+        overdue: true,
+        waited_seconds: 4 * 3600 + 61,
+        limit_seconds: 4 * 3600,
+        ..GetEvidenceStatusResponse::default()
+    };
+    *desk.ledger.0.lock().expect("not poisoned") = overdue;
+    let start = || StartComparisonRequest {
+        request_id: new_id().to_string(),
+        case_id: case.to_string(),
+        household_id: household.to_string(),
+    };
+    let refused = error(desk.service.start_comparison(by(&officer(), start())).await);
+    let (vehicles, rows) = file(&desk, ItemKind::Vehicle, &[]);
+    let answered = desk
+        .item(&officer(), &people, vehicles.clone(), &rows)
+        .await;
+    for refused in [refused, answered.expect_err("refused")] {
+        let Error::Refused(refusal) = refused else {
+            panic!("{refused:?}");
+        };
+        let unmet = &refusal.unmet[0];
+        assert_eq!((unmet.rule, unmet.code), ("SEC-3", "EVIDENCE_OVERDUE"));
+        assert_eq!((&*unmet.needed, &*unmet.found), ("240", "241"));
+    }
+    let missing = facts(&desk, case)
+        .await
+        .expect("opened before")
+        .items_missing;
+    assert_eq!(missing.len(), 9, "nothing was compared");
+
+    *desk.ledger.0.lock().expect("not poisoned") = GetEvidenceStatusResponse::default();
+    desk.item(&officer(), &people, vehicles, &rows)
+        .await
+        .expect("taken in");
+    let started = desk.service.start_comparison(by(&officer(), start())).await;
+    started.expect("opened");
     desk.close().await;
 }

@@ -1,6 +1,8 @@
 //! The service on a database of its own, a registry of a few persons, and the calls that the tests
 //! make.
 
+use std::sync::{Arc, Mutex};
+
 use chassis::{
     auth::{Authenticator, Caller, ServiceIdentity},
     client,
@@ -16,6 +18,7 @@ use chrono::{Duration, NaiveDate};
 use comparison::{Households, MIGRATOR, NAME, Registry, Service, Windows, access, consume::Cases};
 use comparison_core::row::Row;
 use ed25519_dalek::pkcs8::{EncodePrivateKey, KeypairBytes};
+use futures::future::BoxFuture;
 use kernel::{Department, HouseholdId, IdNumber, Role};
 use prost::Message;
 use proto::{
@@ -27,7 +30,7 @@ use proto::{
     feed::v1::Item,
     households::v1::{AuthorisedPerson, FoundPerson},
     r#type::v1::{ItemKind, SubjectClass},
-    workflow::v1::CaseEvent,
+    workflow::v1::{CaseEvent, GetEvidenceStatusResponse},
 };
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
@@ -104,10 +107,22 @@ impl Registry for People {
     }
 }
 
+/// The ledger as the workflow service would tell of it.
+#[derive(Debug, Clone, Default)]
+pub struct Ledger(pub Arc<Mutex<GetEvidenceStatusResponse>>);
+
+impl comparison::evidence::Ledger for Ledger {
+    fn status(&self) -> BoxFuture<'_, Result<GetEvidenceStatusResponse, Error>> {
+        let status = *self.0.lock().expect("not poisoned");
+        Box::pin(async move { Ok(status) })
+    }
+}
+
 pub struct Desk {
     pub test: TestDatabase,
     pub database: Database,
     pub service: Service,
+    pub ledger: Ledger,
     pub clock: Clock,
     shift: ClockShift,
 }
@@ -127,9 +142,11 @@ impl Desk {
         let test = TestDatabase::create().await;
         let (clock, shift) = Clock::shiftable();
         let database = test.service(NAME, &MIGRATOR, &clock).await;
-        let service = service(&database, redis_url).await;
+        let ledger = Ledger::default();
+        let service = service_with(&database, redis_url, ledger.clone()).await;
         Self {
             service,
+            ledger,
             test,
             database,
             clock,
@@ -235,6 +252,10 @@ impl Desk {
 }
 
 pub async fn service(database: &Database, redis_url: Option<&str>) -> Service {
+    service_with(database, redis_url, Ledger::default()).await
+}
+
+async fn service_with(database: &Database, redis_url: Option<&str>, ledger: Ledger) -> Service {
     let keys = issuer();
     let config = keys.config(NAME, COUNTY);
     let authenticator = Authenticator::new(&config).await.expect("keys are read");
@@ -245,6 +266,7 @@ pub async fn service(database: &Database, redis_url: Option<&str>) -> Service {
     Service::new(
         database.clone(),
         Households::new(nobody, identity),
+        Arc::new(ledger),
         windows,
         feed,
     )

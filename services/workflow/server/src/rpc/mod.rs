@@ -2,6 +2,7 @@
 
 mod act_on_case;
 mod act_on_lead;
+mod add_cosignatures;
 mod appoint_deputy;
 mod batch_get_cases;
 mod batch_get_current_cases;
@@ -9,9 +10,15 @@ mod batch_get_leads;
 mod claim_work;
 mod declare_case;
 mod freeze_warning_list;
+mod get_case_file;
+mod get_checkpoint;
+mod get_daily_seal;
 mod get_evidence;
+mod get_evidence_status;
 mod get_notice;
 mod get_notice_file;
+mod get_proof;
+mod get_tile;
 mod get_warning_list;
 mod hand_over_work;
 mod hold_meeting;
@@ -41,24 +48,29 @@ use chassis::{
     error::Error,
     evidence::EvidenceStore,
     pg::{Database, Tx},
+    tlog::Log,
 };
 use proto::workflow::v1::{
-    ActOnCaseRequest, ActOnCaseResponse, ActOnLeadRequest, ActOnLeadResponse, AppointDeputyRequest,
-    AppointDeputyResponse, BatchGetCasesRequest, BatchGetCasesResponse,
-    BatchGetCurrentCasesRequest, BatchGetCurrentCasesResponse, BatchGetLeadsRequest,
-    BatchGetLeadsResponse, ClaimWorkRequest, ClaimWorkResponse, DeclareCaseRequest,
-    DeclareCaseResponse, FreezeWarningListRequest, FreezeWarningListResponse, GetEvidenceRequest,
-    GetNoticeFileRequest, GetNoticeFileResponse, GetNoticeRequest, GetNoticeResponse,
-    GetWarningListRequest, GetWarningListResponse, HandOverWorkRequest, HandOverWorkResponse,
-    HoldMeetingRequest, HoldMeetingResponse, ListCaseEventsRequest, ListCaseEventsResponse,
-    ListCasesRequest, ListCasesResponse, ListDeputiesRequest, ListDeputiesResponse,
-    ListHoldingsRequest, ListHoldingsResponse, ListLeadsRequest, ListLeadsResponse,
-    ListMeetingsRequest, ListMeetingsResponse, ListMovesRequest, ListMovesResponse,
-    ListObjectionsRequest, ListObjectionsResponse, ListTemplatesRequest, ListTemplatesResponse,
-    ListWorkRequest, ListWorkResponse, LoadTemplateRequest, LoadTemplateResponse,
-    ReleaseWorkRequest, ReleaseWorkResponse, RevokeDeputyRequest, RevokeDeputyResponse,
-    SubmitEvidenceRequest, SubmitEvidenceResponse, SubmitLeadRequest, SubmitLeadResponse,
-    SubmitObjectionRequest, SubmitObjectionResponse, workflow_service_server::WorkflowService,
+    ActOnCaseRequest, ActOnCaseResponse, ActOnLeadRequest, ActOnLeadResponse,
+    AddCosignaturesRequest, AddCosignaturesResponse, AppointDeputyRequest, AppointDeputyResponse,
+    BatchGetCasesRequest, BatchGetCasesResponse, BatchGetCurrentCasesRequest,
+    BatchGetCurrentCasesResponse, BatchGetLeadsRequest, BatchGetLeadsResponse, ClaimWorkRequest,
+    ClaimWorkResponse, DeclareCaseRequest, DeclareCaseResponse, FreezeWarningListRequest,
+    FreezeWarningListResponse, GetCaseFileRequest, GetCaseFileResponse, GetCheckpointRequest,
+    GetCheckpointResponse, GetDailySealRequest, GetDailySealResponse, GetEvidenceRequest,
+    GetEvidenceStatusRequest, GetEvidenceStatusResponse, GetNoticeFileRequest,
+    GetNoticeFileResponse, GetNoticeRequest, GetNoticeResponse, GetProofRequest, GetProofResponse,
+    GetTileRequest, GetTileResponse, GetWarningListRequest, GetWarningListResponse,
+    HandOverWorkRequest, HandOverWorkResponse, HoldMeetingRequest, HoldMeetingResponse,
+    ListCaseEventsRequest, ListCaseEventsResponse, ListCasesRequest, ListCasesResponse,
+    ListDeputiesRequest, ListDeputiesResponse, ListHoldingsRequest, ListHoldingsResponse,
+    ListLeadsRequest, ListLeadsResponse, ListMeetingsRequest, ListMeetingsResponse,
+    ListMovesRequest, ListMovesResponse, ListObjectionsRequest, ListObjectionsResponse,
+    ListTemplatesRequest, ListTemplatesResponse, ListWorkRequest, ListWorkResponse,
+    LoadTemplateRequest, LoadTemplateResponse, ReleaseWorkRequest, ReleaseWorkResponse,
+    RevokeDeputyRequest, RevokeDeputyResponse, SubmitEvidenceRequest, SubmitEvidenceResponse,
+    SubmitLeadRequest, SubmitLeadResponse, SubmitObjectionRequest, SubmitObjectionResponse,
+    workflow_service_server::WorkflowService,
 };
 use tonic::{Request, Response, Status, Streaming};
 use workflow_core::Actor;
@@ -74,18 +86,26 @@ pub struct Service {
     pub(crate) neighbours: Neighbours,
     evidence: EvidenceStore,
     log: AccessLog,
+    ledger: Log,
 }
 
 impl Service {
-    /// Serves cases and leads from `database`, on facts from `neighbours`, with papers in `evidence`.
+    /// Serves cases and leads from `database`, on facts from `neighbours`, with papers in `evidence` and
+    /// the ledger as `log`.
     #[must_use]
-    pub fn new(database: Database, neighbours: Neighbours, evidence: EvidenceStore) -> Self {
+    pub fn new(
+        database: Database,
+        neighbours: Neighbours,
+        evidence: EvidenceStore,
+        ledger: Log,
+    ) -> Self {
         Self {
             // Every message says where its household lies.
             log: AccessLog::new(database.clone(), "null"),
             database,
             neighbours,
             evidence,
+            ledger,
         }
     }
 
@@ -178,4 +198,12 @@ dispatch! {
     appoint_deputy("AppointDeputy"): AppointDeputyRequest => AppointDeputyResponse;
     revoke_deputy("RevokeDeputy"): RevokeDeputyRequest => RevokeDeputyResponse;
     list_deputies("ListDeputies"): ListDeputiesRequest => ListDeputiesResponse;
+    get_checkpoint("GetCheckpoint"): GetCheckpointRequest => GetCheckpointResponse;
+    get_daily_seal("GetDailySeal"): GetDailySealRequest => GetDailySealResponse;
+    get_tile("GetTile"): GetTileRequest => GetTileResponse;
+    get_proof("GetProof"): GetProofRequest => GetProofResponse;
+    add_cosignatures("AddCosignatures"): AddCosignaturesRequest => AddCosignaturesResponse;
+    get_evidence_status("GetEvidenceStatus"):
+        GetEvidenceStatusRequest => GetEvidenceStatusResponse;
+    get_case_file("GetCaseFile"): GetCaseFileRequest => GetCaseFileResponse;
 }

@@ -11,8 +11,10 @@ use chassis::{
     evidence::EvidenceStore,
     feed::{self, Filter, Stored},
     pg::Database,
+    secret::SecretKey,
     subscription::Consumer,
     testing::{TestDatabase, TestIssuer, caller, new_id},
+    tlog::{Cosigner, Log, LogConfig},
 };
 use chrono::{Days, Duration, NaiveDate};
 use ed25519_dalek::pkcs8::{EncodePrivateKey, KeypairBytes};
@@ -42,6 +44,7 @@ pub struct Desk {
     pub test: TestDatabase,
     pub database: Database,
     pub service: Service,
+    pub log: Log,
     pub clock: Clock,
     shift: ClockShift,
     /// Whether the households of this test are well again.
@@ -49,6 +52,22 @@ pub struct Desk {
     pub places: [Uuid; 2],
     pub store: EvidenceStore,
     pub papers: tempfile::TempDir,
+}
+
+/// How the ledger is sealed here.
+pub fn log_config() -> LogConfig {
+    LogConfig {
+        origin: "backstop.example/999999".to_owned(),
+        key: SecretKey::new([5; 32]),
+        witnesses: vec![witness().verifier().to_string()],
+        checkpoint_seconds: 60,
+        evidence_limit_seconds: 4 * 3600,
+    }
+}
+
+/// The witness that the log knows.
+pub fn witness() -> Cosigner {
+    Cosigner::new("discipline.example/w1", &SecretKey::new([6; 32])).expect("a name")
 }
 
 /// An issuer of tokens that only this run of the tests knows.
@@ -82,8 +101,10 @@ impl Desk {
         };
         let papers = tempfile::tempdir().expect("a folder");
         let store = EvidenceStore::folder(papers.path()).expect("a store");
+        let log = Log::new(database.clone(), division(COUNTY), &log_config()).expect("a log");
         let desk = Self {
-            service: Service::new(database.clone(), neighbours, store.clone()),
+            service: Service::new(database.clone(), neighbours, store.clone(), log.clone()),
+            log,
             papers,
             store,
             test,
@@ -124,6 +145,10 @@ impl Desk {
 
     pub fn today(&self) -> NaiveDate {
         self.clock.today()
+    }
+
+    pub fn seconds_pass(&self, seconds: i64) {
+        self.shift.advance(Duration::seconds(seconds));
     }
 
     pub fn days_pass(&self, days: i64) {

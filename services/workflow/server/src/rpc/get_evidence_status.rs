@@ -1,0 +1,23 @@
+//! Whether what happens is on the record.
+
+use chassis::{auth::Caller, error::Error};
+use proto::workflow::v1::{GetEvidenceStatusRequest, GetEvidenceStatusResponse};
+
+use super::Service;
+use crate::convert;
+
+pub async fn handle(
+    service: &Service,
+    _: &Caller,
+    _: GetEvidenceStatusRequest,
+) -> Result<GetEvidenceStatusResponse, Error> {
+    let status = service.ledger.status().await?;
+    Ok(GetEvidenceStatusResponse {
+        size: i64::try_from(status.size).unwrap_or(i64::MAX),
+        sealed: i64::try_from(status.sealed).unwrap_or(i64::MAX),
+        waiting_since: status.waiting_since.map(convert::timestamp),
+        waited_seconds: status.waited.num_seconds(),
+        limit_seconds: status.limit.num_seconds(),
+        overdue: status.is_overdue(),
+    })
+}
