@@ -21,6 +21,8 @@ use sqlx::{AssertSqlSafe, PgConnection, Row, migrate::Migrator};
 use tonic::service::Routes;
 use uuid::Uuid;
 
+#[path = "spine/connection.rs"]
+mod connection;
 #[path = "spine/consume.rs"]
 mod consume;
 #[path = "spine/idempotency.rs"]
