@@ -1,4 +1,4 @@
-# Sourced by ./run and ./prepare: private PostgreSQL and Redis on free ports, stopped on exit.
+# Sourced by ./run, ./prepare and ./bench: private PostgreSQL and Redis on free ports, stopped on exit.
 # Installs them with apt-get when they are missing and this is Debian's root.
 
 servers_folder=$(mktemp -d)
@@ -33,6 +33,7 @@ free_port() {
     done
 }
 
+# Arguments are more settings of PostgreSQL, which win over those below: `-c fsync=on`.
 start_servers() {
     need_servers
     postgres_user=$(id -un)
@@ -49,7 +50,7 @@ start_servers() {
     local port; port=$(free_port)
     # Nothing here outlives the run: no need to survive a crash of the machine.
     as_postgres "$postgres_bin/pg_ctl" -D "$servers_folder/pg" -w -s -l "$servers_folder/pg.log" start -o \
-        "-p $port -k $servers_folder -c listen_addresses=127.0.0.1 -c max_connections=400 -c fsync=off -c synchronous_commit=off -c full_page_writes=off"
+        "-p $port -k $servers_folder -c listen_addresses=127.0.0.1 -c max_connections=400 -c fsync=off -c synchronous_commit=off -c full_page_writes=off $*"
     popd >/dev/null
     export BACKSTOP_TEST_DATABASE_URL="postgres://postgres@127.0.0.1:$port/postgres"
     port=$(free_port)

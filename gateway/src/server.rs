@@ -15,6 +15,7 @@ use axum::{
     middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::{any, get, post, put},
+    serve::ListenerExt,
 };
 use chassis::{
     auth::{self, Authenticator, Caller, ServiceIdentity},
@@ -118,6 +119,12 @@ pub async fn run(config: Config, listener: TcpListener, runtime: Runtime) -> any
         sockets: Arc::new(Semaphore::new(SOCKETS_MAX)),
     };
     let lifecycle = runtime.lifecycle;
+    // A message on a socket does not wait for the acknowledgement of the one before it.
+    let listener = listener.tap_io(|stream| {
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "a connection answers late");
+        }
+    });
     let router = router(gateway, config.explorer);
     let service = router.into_make_service_with_connect_info::<SocketAddr>();
     axum::serve(listener, service)

@@ -154,6 +154,7 @@ fn libraries_stay_where_they_belong() {
                 "measures",
                 "backstop",
                 "tests",
+                "bench",
             ],
         ),
         ("redis", &["comparison"]),

@@ -23,6 +23,8 @@ use uuid::Uuid;
 
 #[path = "spine/access.rs"]
 mod access;
+#[path = "spine/connection.rs"]
+mod connection;
 #[path = "spine/consume.rs"]
 mod consume;
 #[path = "spine/idempotency.rs"]

@@ -9,7 +9,7 @@ use std::{sync::Arc, time::Duration};
 use kernel::{Principal, Role, Scope};
 use secrecy::ExposeSecret;
 use sqlx::{
-    AssertSqlSafe, ConnectOptions, Executor, PgPool,
+    AssertSqlSafe, ConnectOptions, Connection, Executor, PgPool,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 use tokio::sync::watch;
@@ -40,6 +40,9 @@ struct Inner {
 
 /// Waiting longer than this for a connection means overload; the caller is told to come back.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+/// A connection that was used so lately is there; asking it first would cost every transaction a
+/// round trip.
+const TRUSTED_FOR: Duration = Duration::from_secs(1);
 
 impl Database {
     /// Connects as the service's own role, which owns nothing and reaches no other schema.
@@ -57,6 +60,15 @@ impl Database {
         let pool = PgPoolOptions::new()
             .max_connections(config.max_connections)
             .acquire_timeout(ACQUIRE_TIMEOUT)
+            .test_before_acquire(false)
+            .before_acquire(|connection, meta| {
+                Box::pin(async move {
+                    if meta.idle_for > TRUSTED_FOR {
+                        connection.ping().await?;
+                    }
+                    Ok(true)
+                })
+            })
             .after_connect(move |connection, _| {
                 Box::pin(async move {
                     // Without the role change a superuser's session would ignore every policy. The

@@ -1,5 +1,5 @@
-//! Decides a command on a case (T2–T20). The facts are fetched first, then one transaction decides
-//! and records.
+//! Decides a command on a case (T2–T20): the facts that the move needs are fetched first, then one
+//! transaction decides and records. A move that needs none is one transaction in all.
 
 use chassis::{
     auth::Caller,
@@ -31,11 +31,15 @@ pub async fn handle(
     let acting = service
         .acting(caller, &request.acting_as, OPERATION)
         .await?;
-    let mut tx = service.database.read(&acting.caller).await?;
+    let mut tx = service.database.begin(&acting.caller).await?;
     let found = store::case::needs(&mut tx, case, command.step()).await?;
-    let as_of = tx.today();
-    drop(tx);
     let (household, needs) = found.ok_or(Error::NotFound { what: "case" })?;
+    if needs == Needs::default() {
+        return act_in(tx, acting, (case, command), request, Facts::default()).await;
+    }
+    let as_of = tx.today();
+    // No connection is held while neighbours are asked.
+    drop(tx);
     let facts = service.neighbours.facts(needs, case, household, as_of);
     service
         .act_on_case_with(caller, request, facts.await?)
@@ -50,17 +54,27 @@ impl Service {
     pub async fn act_on_case_with(
         &self,
         caller: &Caller,
-        mut request: ActOnCaseRequest,
+        request: ActOnCaseRequest,
         facts: Facts,
     ) -> Result<ActOnCaseResponse, Error> {
         let (case, command) = decode(&request)?;
         let acting = self.acting(caller, &request.acting_as, OPERATION).await?;
-        let request_id = std::mem::take(&mut request.request_id);
-        let mut tx = self.database.begin(&acting.caller).await?;
-        match tx.claim(OPERATION, &request_id, &request).await? {
-            Claim::Replayed(response) => replayed(&mut tx, case, response).await,
-            Claim::Fresh => act(tx, acting, (case, command), request, facts).await,
-        }
+        let tx = self.database.begin(&acting.caller).await?;
+        act_in(tx, acting, (case, command), request, facts).await
+    }
+}
+
+async fn act_in(
+    mut tx: Tx,
+    acting: Acting,
+    asked: (CaseId, Command),
+    mut request: ActOnCaseRequest,
+    facts: Facts,
+) -> Result<ActOnCaseResponse, Error> {
+    let request_id = std::mem::take(&mut request.request_id);
+    match tx.claim(OPERATION, &request_id, &request).await? {
+        Claim::Replayed(response) => replayed(&mut tx, asked.0, response).await,
+        Claim::Fresh => act(tx, acting, asked, request, facts).await,
     }
 }
 
