@@ -43,6 +43,8 @@ const HOUSEHOLDS_MAX: usize = 1_000;
 const SEAL_EVERY: Duration = Duration::from_secs(30);
 /// Calls of one seal.
 const SEALED_AT_ONCE: i64 = 5_000;
+/// Seals that are looked at in one go.
+const SEALS_AT_ONCE: i64 = 1_000;
 /// Kind of the item that seals calls.
 const SEALED: &str = "access.sealed";
 
@@ -141,24 +143,22 @@ impl AccessLog {
             return Ok(());
         }
         let call = self.call(caller, rpc, about)?;
-        // Whoever writes for all may give up in the middle; then it is somebody else's turn.
-        for _ in 0..3 {
-            let mut done = self.wait(call.clone())?;
-            let writing = self.0.writer.lock().await;
+        let mut done = self.wait(call.clone())?;
+        loop {
             match done.try_recv() {
                 Ok(true) => return Ok(()),
                 Ok(false) => break,
-                Err(oneshot::error::TryRecvError::Closed) => continue,
+                // Whoever wrote for all gave up in the middle. What may have been written all the same
+                // is not written twice.
+                Err(oneshot::error::TryRecvError::Closed) => done = self.wait(call.clone())?,
                 Err(oneshot::error::TryRecvError::Empty) => {}
             }
-            self.write_waiting().await;
-            drop(writing);
-            match done.try_recv() {
-                Ok(true) => return Ok(()),
-                Ok(false) => break,
-                // More were waiting than fit into a batch.
-                Err(_) => {}
+            let writing = self.0.writer.lock().await;
+            // Else somebody has written it while this one waited.
+            if done.is_empty() {
+                self.write_waiting().await;
             }
+            drop(writing);
         }
         Err(Error::Unavailable {
             what: "access record",
@@ -245,12 +245,14 @@ impl AccessLog {
                      (id, called_at, account, role, division_code, rpc, traceparent, households)
                  select * from unnest($1::uuid[], $2::timestamptz[], $3::text[], $4::text[],
                                       $5::text[], $6::text[], $7::text[], $8::int[])
+                 on conflict do nothing
              )
              insert into {schema}.access_of (household_id, called_at, access_id, division_code)
              select of.household, of.called_at, of.access,
                     coalesce(of.division, ({division}), '{county}')
              from unnest($9::uuid[], $10::timestamptz[], $11::uuid[], $12::text[])
-                  as of (household, called_at, access, division)"
+                  as of (household, called_at, access, division)
+             on conflict do nothing"
         );
         let pairs = || {
             calls.iter().flat_map(|call| {
@@ -431,26 +433,35 @@ async fn digest(
 /// # Errors
 /// The database does not answer.
 pub async fn verify(connection: &mut PgConnection, schema: &str) -> Result<Option<String>, Error> {
-    let select =
-        format!("select position, payload from {schema}.feed where kind = $1 order by position");
-    let seals = sqlx::query(AssertSqlSafe(select))
-        .bind(SEALED)
-        .fetch_all(&mut *connection)
-        .await?;
-    let mut known = BTreeSet::new();
-    for row in seals {
-        let position: i64 = row.try_get("position")?;
-        let payload: Option<Vec<u8>> = row.try_get("payload")?;
-        let told = AccessSeal::decode(&payload.unwrap_or_default()[..]).unwrap_or_default();
-        let seal: Uuid = told.seal.parse().unwrap_or_default();
-        known.insert(seal);
-        let (calls, sha256) = digest(connection, schema, seal).await?;
-        if (calls, &sha256) != (told.calls, &told.sha256) {
-            return Ok(Some(format!(
-                "the calls on the record that row {position} sealed were changed: {} were sealed, \
-                 {calls} are there",
-                told.calls
-            )));
+    let select = format!(
+        "select position, payload from {schema}.feed where kind = $1 and position > $2
+         order by position limit $3"
+    );
+    let (mut known, mut after) = (BTreeSet::new(), 0_i64);
+    loop {
+        let seals = sqlx::query(AssertSqlSafe(select.as_str()))
+            .bind(SEALED)
+            .bind(after)
+            .bind(SEALS_AT_ONCE)
+            .fetch_all(&mut *connection)
+            .await?;
+        for row in &seals {
+            after = row.try_get("position")?;
+            let payload: Option<Vec<u8>> = row.try_get("payload")?;
+            let told = AccessSeal::decode(&payload.unwrap_or_default()[..]).unwrap_or_default();
+            let seal: Uuid = told.seal.parse().unwrap_or_default();
+            known.insert(seal);
+            let (calls, sha256) = digest(connection, schema, seal).await?;
+            if (calls, &sha256) != (told.calls, &told.sha256) {
+                return Ok(Some(format!(
+                    "the calls on the record that row {after} sealed were changed: {} were sealed, \
+                     {calls} are there",
+                    told.calls
+                )));
+            }
+        }
+        if i64::try_from(seals.len()).unwrap_or(SEALS_AT_ONCE) < SEALS_AT_ONCE {
+            break;
         }
     }
     let select = format!("select distinct seal from {schema}.access where seal is not null");

@@ -108,7 +108,7 @@ async fn wf12_a_queue_shows_whose_turn_it_is_and_what_they_may_do() {
     let desk = Desk::open().await;
     let case = desk.reported().await;
     let fresh = desk.declared().await;
-    assert_eq!(desk.queue(cadre(), first(10)).await, [fresh.id.clone()]);
+    assert_eq!(desk.queue(cadre(), first(10)).await, [&fresh.id[..]]);
     let listed = desk.work(office(), first(10)).await;
     assert_eq!(listed.total_count, 1);
     let item = &listed.work[0];
@@ -128,10 +128,7 @@ async fn wf12_a_queue_shows_whose_turn_it_is_and_what_they_may_do() {
         division_code: TOWNSHIP.to_owned(),
         ..first(10)
     };
-    assert_eq!(
-        desk.queue(officer(), theirs.clone()).await,
-        [case.id.clone()]
-    );
+    assert_eq!(desk.queue(officer(), theirs.clone()).await, [&case.id[..]]);
     assert!(desk.queue(officer(), first(10)).await.is_empty());
     // Another township, and a village below another one, see nothing whatever they ask for.
     let far = caller(Role::TownshipOffice, "999999002000");
@@ -494,7 +491,7 @@ async fn org4_what_somebody_holds_is_listed_and_handed_over_as_one() {
     desk.claim(&clerk, &reviewed.id, "").await.expect("claimed");
     let done = hand_over(&leader(), "grid-1", TOWNSHIP, why).await;
     let done = done.expect("handed over").into_inner();
-    assert_eq!(done.released_case_ids, [reviewed.id.clone()]);
+    assert_eq!(done.released_case_ids, [&reviewed.id[..]]);
     assert!(done.case_ids.is_empty());
     assert_eq!(desk.queue(office(), first(10)).await, [reviewed.id]);
     assert_eq!(desk.difference().await, None);
@@ -528,7 +525,7 @@ async fn org4_a_deputy_acts_in_the_lent_role_and_the_record_says_for_whom() {
         ..first(10)
     };
     assert!(desk.queue(&x, first(10)).await.is_empty());
-    assert_eq!(desk.queue(&x, lent.clone()).await, [case.id.clone()]);
+    assert_eq!(desk.queue(&x, lent.clone()).await, [&case.id[..]]);
     let done = attempt(&x, as_deputy(&deputy)).await.expect("reviewed");
     assert_eq!(done.state(), CaseState::TownshipReviewed);
     let event = desk.events(&case.id).await.pop().expect("an event");
