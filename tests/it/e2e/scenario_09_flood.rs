@@ -20,6 +20,17 @@ async fn import(sandbox: &Sandbox, officer: &Client) {
         households: HOUSEHOLDS,
         as_of: sandbox.today(),
     };
+    for village in county.divisions().iter().filter(|d| !d.groups.is_empty()) {
+        let groups = village.groups.iter().zip(1..);
+        let groups = groups.map(|(name, number)| json!({ "number": number, "name": name }));
+        let division = json!({
+            "code": village.code.as_str(), "name": village.name, "level": "VILLAGE",
+            "validFrom": "2020-01-01", "groups": groups.collect::<Vec<_>>(),
+        });
+        officer
+            .accepted("putDivision", division, "division { code }")
+            .await;
+    }
     let folder = tempfile::tempdir().expect("a folder");
     let files = demo::write(&county, folder.path()).expect("written");
     for sheet in files.sheets {

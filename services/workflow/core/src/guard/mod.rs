@@ -198,9 +198,9 @@ pub fn person(checks: &mut Checks, case: &Case, step: Move, actor: &Actor) {
 }
 
 /// Whether the task is not somebody else's (WF-12). A claim is about the moves that lead on: a way out
-/// of the procedure waits for nobody, nor does the list of a whole village.
+/// of the procedure waits for nobody, nor do the list and the meeting of a whole village.
 pub fn claim(checks: &mut Checks, case: &Case, step: Move, actor: &Actor, today: NaiveDate) {
-    if step.leads_on() && step != Move::ListForWarning {
+    if step.leads_on() && !matches!(step, Move::ListForWarning | Move::Appraise) {
         claim::not_of_another(checks, case.claim.as_ref(), actor, today);
     }
 }

@@ -252,7 +252,7 @@ fn the_laws_bounds_hold_in_every_template() {
             "steps[1].guards MISSING",
             "steps[1].evidence MISSING",
             "steps[3].evidence NOT_BROUGHT",
-            "steps[38].from TWICE",
+            "steps[36].from TWICE",
             "limits[0].within OUT_OF_RANGE",
         ]
     );

@@ -16,7 +16,9 @@ use proto::{
 };
 use workflow::access::ACCESS;
 
-use crate::desk::{Desk, VILLAGE, act, authorise, by, cadre, declaration, division, error, lead};
+use crate::desk::{
+    Desk, VILLAGE, act, authorise, by, cadre, declaration, division, error, lead, meeting,
+};
 
 /// What each RPC answers to a caller about a case and a lead, in the order of the access table.
 async fn answers(
@@ -72,6 +74,11 @@ async fn answers(
     };
     let households = BatchGetCurrentCasesRequest {
         household_ids: vec![case.household_id.clone()],
+    };
+    let meeting = HoldMeetingRequest {
+        request_id: new_id().to_string(),
+        meeting: Some(meeting(desk.today(), 15, &[&case.id])),
+        acting_as: String::new(),
     };
     let failed = |status: tonic::Status| Error::from_status(&status);
     let submitted = s.submit_lead(by(caller, lead(household, LeadChannel::Media)));
@@ -140,6 +147,17 @@ async fn answers(
         (
             "GetWarningList",
             s.get_warning_list(by(caller, list)).await.err().map(failed),
+        ),
+        (
+            "HoldMeeting",
+            s.hold_meeting(by(caller, meeting)).await.err().map(failed),
+        ),
+        (
+            "ListMeetings",
+            s.list_meetings(by(caller, ListMeetingsRequest::default()))
+                .await
+                .err()
+                .map(failed),
         ),
         (
             "GetNotice",
