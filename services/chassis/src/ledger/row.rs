@@ -42,7 +42,10 @@ pub(crate) async fn read_in_order(
 ) -> Result<(), Error> {
     let set = "select set_config('enable_bitmapscan', 'off', $1), \
                       set_config('enable_seqscan', 'off', $1), set_config('enable_sort', 'off', $1)";
-    sqlx::query(set).bind(transaction).execute(connection).await?;
+    sqlx::query(set)
+        .bind(transaction)
+        .execute(connection)
+        .await?;
     Ok(())
 }
 
