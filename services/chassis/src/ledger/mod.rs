@@ -9,7 +9,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-pub(crate) use row::{Row, copy, rows};
+pub(crate) use row::{Row, copy, read_in_order, rows};
 pub use verify::{Fault, Known, Report, verify};
 
 use crate::{merkle::Hash, secret::SecretKey};

@@ -34,16 +34,30 @@ pub(crate) struct Row<'a> {
     pub(crate) root: &'a [u8],
 }
 
-/// At most `most` rows after `after` of a schema's feed, as they come from the server.
+/// Has the server read rows by their key: of a table that it has not analysed yet it believes otherwise,
+/// sorts what is sorted, and takes twice as long. For the transaction or for the connection.
+pub(crate) async fn read_in_order(
+    connection: &mut PgConnection,
+    transaction: bool,
+) -> Result<(), Error> {
+    let set = "select set_config('enable_bitmapscan', 'off', $1), \
+                      set_config('enable_seqscan', 'off', $1), set_config('enable_sort', 'off', $1)";
+    sqlx::query(set)
+        .bind(transaction)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Rows of a schema's feed from position `after` to `until`, as they come from the server.
 pub(crate) async fn copy(
     connection: &mut PgConnection,
     schema: &str,
-    after: i64,
-    most: i64,
+    (after, until): (i64, i64),
 ) -> Result<Bytes, Error> {
     let copy = format!(
-        "copy (select {COLUMNS} from {schema}.feed where position > {after} order by position \
-               limit {most}) to stdout (format binary)"
+        "copy (select {COLUMNS} from {schema}.feed where position > {after} and position <= {until} \
+               order by position) to stdout (format binary)"
     );
     let mut pieces = connection.copy_out_raw(&copy).await?;
     let mut all = BytesMut::new();

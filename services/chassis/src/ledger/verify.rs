@@ -190,33 +190,36 @@ pub async fn verify(
     });
     spawned.map_err(|error| Error::Internal(error.into()))?;
 
-    let mut after = None;
+    row::read_in_order(connection, false).await?;
+    let mut range = (i64::MIN, CHUNK);
     loop {
-        let from = after.unwrap_or(i64::MIN);
-        let copied = row::copy(connection, schema, from, CHUNK).await?;
+        let copied = row::copy(connection, schema, range).await?;
         let is_last = copied.len() <= row::EMPTY_BYTES;
-        let first = after.unwrap_or(0).unsigned_abs() / WIDTH;
-        let last = first + CHUNK.unsigned_abs() / WIDTH - 1;
+        let last = range.1.unsigned_abs() / WIDTH;
+        let first = last - CHUNK.unsigned_abs() / WIDTH;
         let tiles = match first * WIDTH < sealed.tiled {
-            true => store::tiles_between(connection, schema, Some((first, last))).await?,
+            true => store::tiles_between(connection, schema, Some((first, last - 1))).await?,
             false => HashMap::new(),
         };
-        // It has found a fault.
+        // When nobody takes it a fault has been found.
         if work.send(Chunk { copied, tiles }).await.is_err() || is_last {
             break;
         }
-        // Positions are dense, or the checker has found the hole.
-        let done = after.unwrap_or(0) + CHUNK;
-        after = Some(done);
-        progress(done.min(head), head);
+        progress(range.1.min(head), head);
+        // Positions are dense, or the checker finds the hole.
+        range = (range.1, range.1 + CHUNK);
     }
     drop(work);
     let judged = judged.await;
     let gone = |_| Error::Internal(anyhow::anyhow!("the thread that checks rows has ended"));
     let (checker, fault) = judged.map_err(gone)??;
     // Rows that were committed meanwhile lie behind the head as it was, and before the head as it is.
+    let last = format!("select max(position) from {schema}.feed");
+    let last: Option<i64> = sqlx::query_scalar(AssertSqlSafe(last))
+        .fetch_one(&mut *connection)
+        .await?;
     let (now, _) = read_head(connection, schema).await?;
-    let fault = fault.or_else(|| checker.finish(now));
+    let fault = fault.or_else(|| checker.finish(now, last.unwrap_or(0)));
     Ok(checker.report(fault))
 }
 
@@ -412,8 +415,12 @@ impl Checker {
     }
 
     /// What is wrong when every row is right.
-    fn finish(&self, now: i64) -> Option<Fault> {
+    fn finish(&self, now: i64, last: i64) -> Option<Fault> {
         let (done, head) = (self.done(), self.head);
+        // Rows far behind the head, with nothing before them.
+        if last > now.max(done) {
+            return Some(Fault::Missing { position: done + 1 });
+        }
         if done < head || done > now {
             return Some(Fault::Tail { head, found: done });
         }

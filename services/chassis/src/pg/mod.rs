@@ -144,6 +144,7 @@ impl Database {
         sqlx::query("select set_config('app.ledger', 'on', true)")
             .execute(&mut *tx)
             .await?;
+        crate::ledger::read_in_order(&mut tx, true).await?;
         Ok(tx)
     }
 

@@ -296,7 +296,7 @@ impl Log {
         // Rows committed since the head was read are left to the next time.
         let after = i64::try_from(tiled).unwrap_or(i64::MAX);
         let most = i64::try_from(head - tiled).unwrap_or(ROWS).min(ROWS);
-        let copied = ledger::copy(tx, schema, after, most).await?;
+        let copied = ledger::copy(tx, schema, (after, after + most)).await?;
         let macs = PayloadMac::new(self.database.ledger_key());
         let (mut pieces, mut buffer) = (Pieces::default(), Vec::new());
         let flow = ledger::rows(&copied, |row| {

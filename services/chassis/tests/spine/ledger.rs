@@ -56,6 +56,11 @@ async fn a_bent_ledger_is_found_and_the_first_wrong_row_is_named() {
             Fault::Missing { position: 7 },
         ),
         (
+            "update spine.feed set position = 1000000 where position = 6; \
+             update spine.feed_head set position = 5",
+            Fault::Missing { position: 6 },
+        ),
+        (
             "update spine.feed_head set position = 5, frontier = '{}'",
             Fault::Tail { head: 5, found: 6 },
         ),
