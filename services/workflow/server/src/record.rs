@@ -68,7 +68,7 @@ pub async fn event(
     let texts = told.command.as_mut().map(command::take_texts);
     let mut texts = texts.unwrap_or_default();
     if !told.reason.is_empty() {
-        texts.push((CLAIM_REASON, told.reason));
+        texts.push((CLAIM_REASON.to_owned(), told.reason));
     }
     let mut item = event_to_proto(file, event, Some(before), &doer(tx));
     item.command = told.command;
