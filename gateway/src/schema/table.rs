@@ -210,8 +210,9 @@ const ACT: &str = "workflow.ActOnCase";
 const LEAD: &str = "workflow.ActOnLead";
 
 /// Fields of Mutation.
-pub const MUTATIONS: [Mutation; 68] = [
+pub const MUTATIONS: [Mutation; 69] = [
     mutation("putDivision", "households.PutDivision", "division"),
+    mutation("mergeDivision", "households.MergeDivision", "division"),
     mutation("putNoticePlace", "households.PutNoticePlace", "place"),
     mutation("putMonitoringLine", "households.PutMonitoringLine", "line"),
     mutation("createHousehold", "households.CreateHousehold", ""),

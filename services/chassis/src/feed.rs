@@ -37,8 +37,10 @@ pub struct Stored {
     pub kind: String,
     /// See [`Item::subject`].
     pub subject: Uuid,
-    /// See [`Item::division`].
+    /// See [`Item::division`]; as it was recorded.
     pub division: DivisionCode,
+    /// What the division is part of today, where it was merged; known of a [`page`] only.
+    pub merged_into: Option<DivisionCode>,
     /// See [`Item::department`].
     pub department: Option<Department>,
     /// Absent when it was erased.
@@ -66,6 +68,7 @@ impl Stored {
             kind: row.try_get("kind")?,
             subject: row.try_get("subject")?,
             division: division.parse().map_err(|_| damaged("division_code"))?,
+            merged_into: None,
             department: department
                 .map(|text| text.parse())
                 .transpose()
@@ -231,18 +234,6 @@ pub struct Filter {
     pub department: Option<Department>,
 }
 
-impl Filter {
-    /// Whether an item passes.
-    #[must_use]
-    pub fn passes(&self, item: &Stored) -> bool {
-        (self.kinds.is_empty() || self.kinds.contains(&item.kind))
-            && self
-                .division
-                .is_none_or(|division| division.contains(&item.division))
-            && (self.department.is_none() || self.department == item.department)
-    }
-}
-
 /// A page of the feed as the transaction's caller sees it.
 #[derive(Debug, Clone)]
 pub struct Page {
@@ -274,9 +265,11 @@ pub async fn page(tx: &mut Tx, after: i64, filter: &Filter, most: i64) -> Result
         });
     }
     let select = format!(
-        "select {COLUMNS} from {schema}.feed \
+        "select {COLUMNS}, into_code from {schema}.feed \
+         left join {schema}.division_merges on from_code = division_code \
          where position > $1 and position <= $2 and ($3::text[] = '{{}}' or kind = any($3)) \
-           and ($4::text is null or division_code ^@ $4) and ($5::text is null or department = $5) \
+           and ($4::text is null or division_code ^@ $4 or into_code ^@ $4) \
+           and ($5::text is null or department = $5) \
          order by position limit $6"
     );
     let rows = sqlx::query(AssertSqlSafe(select))
@@ -292,7 +285,15 @@ pub async fn page(tx: &mut Tx, after: i64, filter: &Filter, most: i64) -> Result
     // lost in a migration shows nothing to anybody.
     let scope = tx.principal().scope.clone();
     let full = i64::try_from(rows.len()).unwrap_or(most) == most;
-    let stored: Vec<Stored> = rows.iter().map(Stored::read).collect::<Result<_, _>>()?;
+    let read = |row: &PgRow| {
+        let into: Option<String> = row.try_get("into_code")?;
+        let merged_into = into.and_then(|code| code.parse().ok());
+        Ok::<_, Error>(Stored {
+            merged_into,
+            ..Stored::read(row)?
+        })
+    };
+    let stored: Vec<Stored> = rows.iter().map(read).collect::<Result<_, _>>()?;
     let position = if full {
         stored.last().map_or(head, |last| last.position)
     } else {
@@ -300,7 +301,12 @@ pub async fn page(tx: &mut Tx, after: i64, filter: &Filter, most: i64) -> Result
     };
     let items = stored
         .into_iter()
-        .filter(|item| scope.sees(&item.division, item.department.as_ref()))
+        .filter(|item| {
+            let mut places = [Some(item.division), item.merged_into]
+                .into_iter()
+                .flatten();
+            places.any(|division| scope.sees(&division, item.department.as_ref()))
+        })
         .collect();
     Ok(Page {
         items,

@@ -11,6 +11,7 @@ pub mod config;
 pub mod csv_rows;
 pub mod cursor;
 pub mod decode;
+pub mod division_merge;
 pub mod error;
 pub mod evidence;
 pub mod feed;

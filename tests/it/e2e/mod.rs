@@ -17,6 +17,7 @@ mod scenario_07_notice_removed;
 mod scenario_08_notice_places;
 mod scenario_09_flood;
 mod scenario_10_grandmother;
+mod scenario_11_merge;
 mod scenario_12_objection;
 mod scenario_13_august;
 mod scenario_15_two_visits;

@@ -93,5 +93,19 @@ async fn scenario_03_van_and_licence_are_answered_decided_and_appealed() {
     let approver = sandbox.client(Role::CountyApprover, COUNTY);
     let state = journey.act(&approver, "decideAppeal", answer).await;
     assert_eq!(state, "DISQUALIFIED");
+
+    // Who answered for the household and who decided is on the record (SEC-2).
+    let auditor = sandbox.client(Role::Auditor, COUNTY);
+    let log =
+        "query($id: ID!) { accessLog(householdId: $id, first: 100) { nodes { account rpc } } }";
+    let log = auditor.ask(log, json!({ "id": journey.family.id })).await;
+    let log = log["accessLog"]["nodes"].as_array().expect("entries");
+    for (who, rpc) in [
+        (&journey.cadre, "AnswerHit"),
+        (&journey.officer, "DecideHit"),
+    ] {
+        let entry = json!({ "account": who.account, "rpc": rpc });
+        assert!(log.contains(&entry), "{rpc}: {log:#?}");
+    }
     sandbox.stop().await;
 }

@@ -16,6 +16,23 @@ language sql stable parallel safe
 return coalesce(nullif(current_setting('app.department', true), '') = department,
                 nullif(current_setting('app.department', true), '') is null);
 
+-- Villages that became part of others (ORG-1), as the registry told. Rows move to the village of
+-- today; what was recorded keeps its code.
+create table if not exists {schema}.division_merges (
+    from_code text collate "C" primary key,
+    -- Of today: when that village is merged as well, this follows.
+    into_code text collate "C" not null check (into_code <> from_code),
+    merged_on date not null
+);
+create index if not exists division_merges_into on {schema}.division_merges (into_code);
+
+-- Villages that are part of what the transaction sees. `in (select …)` asks once a statement.
+create or replace function {schema}.absorbed() returns setof text
+language sql stable parallel safe
+begin atomic
+    select from_code from {schema}.division_merges where {schema}.visible(into_code);
+end;
+
 -- One row. Taking its lock is the last thing a transaction does before it commits, so lock order,
 -- commit order and position order are the same and a rollback leaves no gap.
 create table if not exists {schema}.feed_head (
@@ -47,7 +64,9 @@ alter table {schema}.feed enable row level security;
 alter table {schema}.feed force row level security;
 drop policy if exists feed_scope on {schema}.feed;
 create policy feed_scope on {schema}.feed
-    using ({schema}.visible(division_code) and {schema}.visible_department(department))
+    using (({schema}.visible(division_code)
+            or division_code in (select {schema}.absorbed()))
+           and {schema}.visible_department(department))
     with check ({schema}.visible(division_code));
 
 -- The ledger's own reading, for hashes: it leaves out no row, whoever may see it.
@@ -144,4 +163,6 @@ alter table {schema}.access_of enable row level security;
 alter table {schema}.access_of force row level security;
 drop policy if exists access_scope on {schema}.access_of;
 create policy access_scope on {schema}.access_of
-    using ({schema}.visible(division_code)) with check ({schema}.visible(division_code));
+    using ({schema}.visible(division_code)
+           or division_code in (select {schema}.absorbed()))
+    with check ({schema}.visible(division_code));

@@ -16,14 +16,15 @@ fn comparisons<'a>(comparisons: impl IntoIterator<Item = &'a Comparison>) -> Vec
     comparisons.into_iter().map(place).collect()
 }
 
-// Files name people by their numbers; what came of them is told by events. So is what was said
-// about a hit. A subscription shows alerts as they are raised, each of which is an event.
+// Files name people by their numbers; what came of them is told by events. A subscription shows alerts as they are raised, each of which is an event.
 about! {
     show {
         ListAlertsResponse: |r| alerts(&r.alerts);
         BatchGetAlertsResponse: |r| alerts(&r.alerts);
         StartComparisonResponse: |r| comparisons(&r.comparison);
         BatchGetComparisonsResponse: |r| comparisons(&r.comparisons);
+        AnswerHitResponse: |r| vec![(r.household_id.clone(), r.division_code.clone())];
+        DecideHitResponse: |r| vec![(r.household_id.clone(), r.division_code.clone())];
         GetCaseFactsResponse: |r| {
             let place = |f: &CaseFacts| (f.household_id.clone(), f.division_code.clone());
             r.facts.iter().map(place).collect()
@@ -33,7 +34,7 @@ about! {
         SubmitAlertBatchResponse, GetBatchRequest, GetBatchResponse, ListAlertsRequest,
         SubscribeAlertsRequest, Alerts, BatchGetAlertsRequest, ListAlertRulesRequest,
         ListAlertRulesResponse, PutAlertRuleRequest, PutAlertRuleResponse, StartComparisonRequest,
-        SubmitItemFileResponse, BatchGetComparisonsRequest, AnswerHitRequest, AnswerHitResponse,
-        DecideHitRequest, DecideHitResponse, GetCaseFactsRequest,
+        SubmitItemFileResponse, BatchGetComparisonsRequest, AnswerHitRequest,
+        DecideHitRequest, GetCaseFactsRequest,
     }
 }

@@ -4,6 +4,7 @@ mod about;
 pub mod access;
 pub mod consume;
 mod convert;
+mod division_merge;
 pub mod evidence;
 mod file;
 mod item;
@@ -77,6 +78,20 @@ pub async fn run(config: Config, listener: TcpListener, runtime: Runtime) -> any
         config.peer("workflow")?,
         identity.clone(),
         consume::Cases,
+    );
+    subscription::spawn(
+        &runtime,
+        database.clone(),
+        config.county,
+        config.peer("households")?,
+        identity.clone(),
+        chassis::division_merge::Merges,
+    );
+    chassis::division_merge::spawn(
+        &runtime,
+        database.clone(),
+        config.county,
+        division_merge::Comparisons,
     );
 
     let feed = FeedServer::new(

@@ -41,6 +41,7 @@ about! {
     }
     silent {
         ListDivisionsRequest, ListDivisionsResponse, PutDivisionRequest, PutDivisionResponse,
+        MergeDivisionRequest, MergeDivisionResponse,
         ListNoticePlacesRequest, ListNoticePlacesResponse, PutNoticePlaceRequest,
         PutNoticePlaceResponse, ListMonitoringLinesRequest, ListMonitoringLinesResponse,
         PutMonitoringLineRequest, PutMonitoringLineResponse, ListHouseholdsRequest,

@@ -80,6 +80,7 @@ const SERVICES: &[Role] = &[Role::Service];
 pub const ACCESS: Access = &[
     ("ListDivisions", VIEWERS),
     ("PutDivision", CONFIGURERS),
+    ("MergeDivision", CONFIGURERS),
     ("ListNoticePlaces", VIEWERS),
     ("PutNoticePlace", PLACE_KEEPERS),
     ("ListMonitoringLines", VIEWERS),

@@ -150,6 +150,7 @@ pub fn division(division: &Division) -> wire::Division {
         valid_from: division.valid_from.to_string(),
         valid_to: text(division.valid_to),
         groups: division.groups.iter().map(group).collect(),
+        merged_into_code: text(division.merged_into),
     }
 }
 

@@ -6,6 +6,8 @@ use households_core::change::Change;
 use prost::Message;
 use proto::households::v1::{AuthorisationEvent, HouseholdEvent};
 
+use kernel::{DivisionCode, HouseholdId};
+
 use crate::store::{authorisation::Stored, household::Household};
 
 pub const HOUSEHOLD_CREATED: &str = "household.created";
@@ -16,15 +18,38 @@ pub const AUTHORISATION_WITHDRAWN: &str = "authorisation.withdrawn";
 /// Tells of a household as it is now.
 pub fn household(tx: &mut Tx, kind: &str, household: &Household, entities: &[&str]) {
     let division = household.profile.division;
+    tell(
+        tx,
+        kind,
+        household.id,
+        division,
+        household.version,
+        entities,
+    );
+}
+
+/// Tells that a household lies in another division now.
+pub fn moved(tx: &mut Tx, id: HouseholdId, division: DivisionCode, version: i64) {
+    tell(tx, HOUSEHOLD_CHANGED, id, division, version, &["household"]);
+}
+
+fn tell(
+    tx: &mut Tx,
+    kind: &str,
+    id: HouseholdId,
+    division: DivisionCode,
+    version: i64,
+    entities: &[&str],
+) {
     let event = HouseholdEvent {
-        household_id: household.id.to_string(),
+        household_id: id.to_string(),
         division_code: division.to_string(),
         entities: entities.iter().map(|entity| (*entity).to_owned()).collect(),
-        version: household.version,
+        version,
     };
     tx.publish(Item {
         kind: kind.to_owned(),
-        subject: household.id.0,
+        subject: id.0,
         division,
         department: None,
         payload: event.encode_to_vec(),

@@ -4,6 +4,7 @@ mod about;
 pub mod access;
 pub mod consume;
 mod convert;
+mod division_merge;
 mod file;
 mod import;
 mod item;
@@ -78,6 +79,12 @@ pub async fn run(config: Config, listener: TcpListener, runtime: Runtime) -> any
         config.peer("workflow")?,
         identity,
         consume::Cases,
+    );
+    chassis::division_merge::spawn(
+        &runtime,
+        database.clone(),
+        config.county,
+        division_merge::Households,
     );
 
     let feed = FeedServer::new(

@@ -5,6 +5,7 @@ pub mod access;
 mod arrival;
 pub mod consume;
 mod convert;
+mod division_merge;
 mod item;
 mod rpc;
 mod store;
@@ -63,8 +64,22 @@ pub async fn run(config: Config, listener: TcpListener, runtime: Runtime) -> any
         database.clone(),
         config.county,
         config.peer("workflow")?,
-        identity,
+        identity.clone(),
         cases,
+    );
+    subscription::spawn(
+        &runtime,
+        database.clone(),
+        config.county,
+        config.peer("households")?,
+        identity,
+        chassis::division_merge::Merges,
+    );
+    chassis::division_merge::spawn(
+        &runtime,
+        database.clone(),
+        config.county,
+        division_merge::Plans,
     );
 
     let feed = FeedServer::new(

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use chrono::{Datelike, Days, Months, NaiveDate};
-use kernel::{CaseId, Category, Code, EliminationKind, NoticeKind, NoticePlaceId, RiskType};
+use kernel::{
+    CaseId, Category, Code, DivisionCode, EliminationKind, NoticeKind, NoticePlaceId, RiskType,
+};
 
 use crate::{
     claim::Claim,
@@ -56,6 +58,11 @@ pub enum What {
     },
     /// The current task is free again. Decides nothing.
     Released,
+    /// The village became part of another, and the case with it (ORG-1). Decides nothing.
+    VillageMerged {
+        /// The village in which it lay.
+        from: DivisionCode,
+    },
 }
 
 /// A fact that a case keeps, because its life depends on what it was at the time.
@@ -91,6 +98,7 @@ impl Event {
             What::Claimed { claim, .. } if claim.account == self.actor => "TAKEN_OVER",
             What::Claimed { .. } => "HANDED_OVER",
             What::Released => "RELEASED",
+            What::VillageMerged { .. } => "VILLAGE_MERGED",
             What::Decided(Command::PostNotice { .. }) => "NOTICE_POSTED",
             What::Decided(Command::RemoveNotice { .. }) => "NOTICE_REMOVED",
             What::Decided(Command::SubmitVillageReport { .. }) => "VILLAGE_REPORTED",
@@ -324,7 +332,7 @@ impl Case {
             What::AlarmRaised { alarm, due } => self.alarmed = Some((*due, *alarm)),
             What::Claimed { claim, .. } => self.claim = Some(claim.clone()),
             What::Released => self.claim = None,
-            What::ComparisonDelivered => {}
+            What::ComparisonDelivered | What::VillageMerged { .. } => {}
         }
         self.claim = self.claim.take().filter(|claim| claim.lasts(event.on));
         self.objections.settle(event.to, event.on);

@@ -58,6 +58,8 @@ impl CaseFile {
         };
         for item in rest {
             file.case.apply(&read(item)?.1);
+            // A merge of villages moves it.
+            file.division = item.division;
             file.updated = item.recorded_at;
         }
         Ok(file)

@@ -30,10 +30,10 @@ impl LeadFile {
     /// An item was erased or does not read: the lead can't be acted on.
     pub fn replay(items: &[Stored]) -> anyhow::Result<Self> {
         let events = items.iter().map(read).collect::<anyhow::Result<Vec<_>>>()?;
-        let (first, last) = items
-            .first()
-            .zip(events.last())
-            .context("a lead without events")?;
+        let (Some(first), Some(newest)) = (items.first(), items.last()) else {
+            anyhow::bail!("a lead without events")
+        };
+        let last = events.last().context("a lead without events")?;
         let mut visit = None;
         for event in &events {
             if let Some(Action::RecordVisit(recorded)) =
@@ -47,7 +47,7 @@ impl LeadFile {
         Ok(Self {
             id: first.subject.into(),
             household: lead.household_id.parse().context("household_id")?,
-            division: first.division,
+            division: newest.division,
             risk: codes::risk_type(lead.risk).context("risk")?,
             created: first.recorded_at,
             version: lead.version,

@@ -8,6 +8,7 @@ mod case_file;
 pub mod consume;
 mod convert;
 pub mod deadlines;
+mod division_merge;
 pub mod facts;
 mod intake;
 mod lead_file;
@@ -89,8 +90,22 @@ pub async fn run(config: Config, listener: TcpListener, runtime: Runtime) -> any
         database.clone(),
         config.county,
         config.peer("comparison")?,
-        identity,
+        identity.clone(),
         consume::Comparisons,
+    );
+    subscription::spawn(
+        &runtime,
+        database.clone(),
+        config.county,
+        config.peer("households")?,
+        identity,
+        chassis::division_merge::Merges,
+    );
+    chassis::division_merge::spawn(
+        &runtime,
+        database.clone(),
+        config.county,
+        division_merge::Procedure,
     );
     deadlines::spawn(&runtime, database.clone(), config.county);
     let ledger = Log::new(database.clone(), config.county, &log)?;

@@ -86,6 +86,9 @@ pub async fn event(
 /// Name of a lead's event: its new state, or that another channel found it.
 pub const SOURCE_ADDED: &str = "SOURCE_ADDED";
 
+/// Name of a lead's event: its village became part of another.
+pub const VILLAGE_MERGED: &str = "VILLAGE_MERGED";
+
 /// Field of the text that says why a claim was taken or handed over.
 pub const CLAIM_REASON: &str = "claim_reason";
 

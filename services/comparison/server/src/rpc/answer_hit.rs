@@ -26,12 +26,14 @@ pub async fn handle(
     if let Claim::Replayed(response) = tx.claim("AnswerHit", &request_id, &request).await? {
         return Ok(response);
     }
-    let (_, mut hit) = hit::lock(&mut tx, id).await?;
+    let (comparison, mut hit) = hit::lock(&mut tx, id).await?;
     hit.explanation = explanation;
     hit.explanation_sha256 = explanation_sha256;
     store::hit::update(&mut tx, &hit).await?;
     let response = AnswerHitResponse {
         hit: Some(convert::hit(&hit)),
+        household_id: comparison.household.to_string(),
+        division_code: comparison.division.to_string(),
     };
     tx.remember(&response).await?;
     tx.commit().await?;

@@ -48,6 +48,8 @@ pub async fn handle(
     store::hit::update(&mut tx, &hit).await?;
     let response = DecideHitResponse {
         hit: Some(convert::hit(&hit)),
+        household_id: comparison.household.to_string(),
+        division_code: comparison.division.to_string(),
     };
     for known in comparison.hits.iter_mut().filter(|known| known.id == id) {
         known.outcome = Some(outcome);

@@ -56,9 +56,12 @@ pub async fn handle(
 fn alert(sent: SubscribeResponse) -> Result<SubscribeAlertsResponse, Status> {
     let read = sent.item.map(|item| {
         let alert = Alert::decode(&item.payload[..]).map_err(|e| Error::Internal(e.into()))?;
+        // Where the household lies today.
+        let merged = Some(item.merged_into_code).filter(|code| !code.is_empty());
         Ok::<_, Error>(Alert {
             position: item.position,
             cursor: item.cursor,
+            division_code: merged.unwrap_or(alert.division_code),
             ..alert
         })
     });

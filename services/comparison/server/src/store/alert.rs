@@ -21,6 +21,7 @@ pub struct Wanted {
 struct Row {
     position: i64,
     payload: Option<Vec<u8>>,
+    into_code: Option<String>,
 }
 
 impl Row {
@@ -29,6 +30,8 @@ impl Row {
         let alert = Alert::decode(&payload[..]).map_err(|error| Error::Internal(error.into()))?;
         Ok(Alert {
             position: self.position,
+            // Where the household lies today.
+            division_code: self.into_code.unwrap_or(alert.division_code),
             ..alert
         })
     }
@@ -51,9 +54,10 @@ pub async fn newest(
 ) -> Result<Vec<Alert>, Error> {
     let rows = sqlx::query_as!(
         Row,
-        "select position, payload from comparison.feed
+        "select position, payload, into_code as \"into_code?\" from comparison.feed
+         left join comparison.division_merges on from_code = division_code
          where kind = 'alert.raised' and position < $1
-           and division_code >= $2 and division_code < $2 || ':'
+           and coalesce(into_code, division_code) ^@ $2
            and ($3::text is null or department = $3)
          order by position desc limit $4",
         before,
@@ -75,9 +79,10 @@ pub async fn after(
 ) -> Result<Vec<Alert>, Error> {
     let rows = sqlx::query_as!(
         Row,
-        "select position, payload from comparison.feed
+        "select position, payload, into_code as \"into_code?\" from comparison.feed
+         left join comparison.division_merges on from_code = division_code
          where kind = 'alert.raised' and position > $1
-           and division_code >= $2 and division_code < $2 || ':'
+           and coalesce(into_code, division_code) ^@ $2
            and ($3::text is null or department = $3)
          order by position limit $4",
         after,
@@ -94,7 +99,8 @@ pub async fn after(
 pub async fn lookup(tx: &mut Tx, ids: &[Uuid]) -> Result<Vec<Alert>, Error> {
     let rows = sqlx::query_as!(
         Row,
-        "select position, payload from comparison.feed
+        "select position, payload, into_code as \"into_code?\" from comparison.feed
+         left join comparison.division_merges on from_code = division_code
          where subject = any($1) and kind = 'alert.raised' order by position",
         ids,
     )

@@ -74,16 +74,13 @@ pub(super) async fn change(
     Ok(())
 }
 
-/// Households seldom move to another village, so one statement each will do.
 async fn move_belongings(tx: &mut Tx, changed: &[Entering<'_>]) -> Result<(), Error> {
-    for e in changed {
+    let moved = changed.iter().filter_map(|e| {
         let division = e.household.profile.division;
-        let before = e.old.as_ref().map(|old| old.household.profile.division);
-        if before.is_some_and(|before| before != division) {
-            store::household::move_belongings(tx, e.household.id, division).await?;
-        }
-    }
-    Ok(())
+        let before = e.old.as_ref()?.household.profile.division;
+        (before != division).then_some((e.household.id.0, division))
+    });
+    store::household::move_belongings(tx, moved.collect()).await
 }
 
 /// Members that stayed and differ, and everything that is different about members.

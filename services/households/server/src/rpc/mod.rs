@@ -20,6 +20,7 @@ mod list_income;
 mod list_monitoring_lines;
 mod list_notice_places;
 mod lookup_persons;
+mod merge_division;
 mod put_division;
 mod put_member;
 mod put_monitoring_line;
@@ -106,6 +107,7 @@ macro_rules! dispatch {
 dispatch! {
     list_divisions("ListDivisions"): ListDivisionsRequest => ListDivisionsResponse;
     put_division("PutDivision"): PutDivisionRequest => PutDivisionResponse;
+    merge_division("MergeDivision"): MergeDivisionRequest => MergeDivisionResponse;
     list_notice_places("ListNoticePlaces"): ListNoticePlacesRequest => ListNoticePlacesResponse;
     put_notice_place("PutNoticePlace"): PutNoticePlaceRequest => PutNoticePlaceResponse;
     list_monitoring_lines("ListMonitoringLines"):

@@ -37,6 +37,14 @@ pub async fn handle(
             "a code whose parent division exists",
         ));
     }
+    let known = store::division::lock(&mut tx, division.code).await?;
+    if known.is_some_and(|known| known.merged_into.is_some()) {
+        return Err(Error::invalid(
+            "division.code",
+            "VALID_TODAY",
+            "a division that was not merged into another",
+        ));
+    }
     store::division::put(&mut tx, &division).await?;
     tx.commit().await?;
     Ok(PutDivisionResponse {
@@ -65,6 +73,7 @@ fn decode(given: &wire::Division) -> Result<Division, Error> {
             valid_from: valid_from?,
             valid_to,
             groups,
+            merged_into: None,
         })
     });
     f.finish_with(division)

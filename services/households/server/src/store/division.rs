@@ -16,6 +16,8 @@ pub struct Division {
     pub valid_from: NaiveDate,
     pub valid_to: Option<NaiveDate>,
     pub groups: Vec<Group>,
+    /// The village that it is part of now.
+    pub merged_into: Option<DivisionCode>,
 }
 
 /// A village group.
@@ -31,6 +33,7 @@ struct Row {
     valid_from: NaiveDate,
     valid_to: Option<NaiveDate>,
     groups: Json<Vec<Group>>,
+    merged_into: Option<String>,
 }
 
 impl TryFrom<Row> for Division {
@@ -42,6 +45,10 @@ impl TryFrom<Row> for Division {
             valid_from: row.valid_from,
             valid_to: row.valid_to,
             groups: row.groups.0,
+            merged_into: row
+                .merged_into
+                .map(|code| division("divisions", &code))
+                .transpose()?,
         })
     }
 }
@@ -56,7 +63,8 @@ pub async fn list(
 ) -> Result<Vec<Division>, Error> {
     let rows = sqlx::query_as!(
         Row,
-        r#"select code, name, valid_from, valid_to, groups as "groups: Json<Vec<Group>>"
+        r#"select code, name, valid_from, valid_to, groups as "groups: Json<Vec<Group>>",
+                  merged_into
            from households.divisions
            where code ^@ $1 and code > $2
              and valid_from <= $3 and (valid_to is null or valid_to >= $3)
@@ -71,7 +79,7 @@ pub async fn list(
     rows.into_iter().map(Division::try_from).collect()
 }
 
-/// A division in scope, if it is valid on `day`.
+/// A division in scope, if it is valid on `day` and part of no other.
 pub async fn lookup(
     tx: &mut Tx,
     code: DivisionCode,
@@ -79,11 +87,27 @@ pub async fn lookup(
 ) -> Result<Option<Division>, Error> {
     let row = sqlx::query_as!(
         Row,
-        r#"select code, name, valid_from, valid_to, groups as "groups: Json<Vec<Group>>"
+        r#"select code, name, valid_from, valid_to, groups as "groups: Json<Vec<Group>>",
+                  merged_into
            from households.divisions
-           where code = $1 and valid_from <= $2 and (valid_to is null or valid_to >= $2)"#,
+           where code = $1 and valid_from <= $2 and (valid_to is null or valid_to >= $2)
+             and merged_into is null"#,
         code.as_str(),
         day,
+    )
+    .fetch_optional(&mut **tx)
+    .await?;
+    row.map(Division::try_from).transpose()
+}
+
+/// A division in scope, whenever it is valid, held against other writers.
+pub async fn lock(tx: &mut Tx, code: DivisionCode) -> Result<Option<Division>, Error> {
+    let row = sqlx::query_as!(
+        Row,
+        r#"select code, name, valid_from, valid_to, groups as "groups: Json<Vec<Group>>",
+                  merged_into
+           from households.divisions where code = $1 for update"#,
+        code.as_str(),
     )
     .fetch_optional(&mut **tx)
     .await?;

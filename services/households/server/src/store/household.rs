@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use chassis::{
+    division_merge,
     error::{Error, constraint},
     pg::Tx,
 };
@@ -458,22 +459,17 @@ pub async fn delete(tx: &mut Tx, ids: &[HouseholdId]) -> Result<(), Error> {
     Ok(())
 }
 
-/// Everything that hangs on a household goes with it to another village. The household's own row
-/// moves with [`update`].
-pub async fn move_belongings(tx: &mut Tx, id: HouseholdId, to: DivisionCode) -> Result<(), Error> {
-    sqlx::query!(
-        "with m as (update households.members set division_code = $2 where household_id = $1),
-              i as (update households.income set division_code = $2 where household_id = $1),
-              a as (update households.authorisations set division_code = $2
-                    where household_id = $1),
-              c as (update households.changes set division_code = $2 where household_id = $1)
-         update households.guarantee_findings set division_code = $2 where household_id = $1",
-        id.0,
-        to.as_str(),
-    )
-    .execute(&mut **tx)
-    .await?;
-    Ok(())
+/// Everything that hangs on households goes with them to another village. Their own rows move with
+/// [`update`], or with their village.
+pub async fn move_belongings(tx: &mut Tx, moved: Vec<(Uuid, DivisionCode)>) -> Result<(), Error> {
+    const TABLES: [&str; 5] = [
+        "members",
+        "income",
+        "guarantee_findings",
+        "authorisations",
+        "changes",
+    ];
+    division_merge::carry(tx, moved, &TABLES.map(|table| (table, "household_id"))).await
 }
 
 /// What a case made of the household. A household at rest goes by origin and social security.

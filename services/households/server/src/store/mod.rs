@@ -10,6 +10,7 @@ pub mod import;
 pub mod income;
 pub mod line;
 pub mod member;
+pub mod merge;
 pub mod notice_place;
 pub mod subject;
 

@@ -19,6 +19,8 @@ const ALARM_RAISED: &str = "ALARM_RAISED";
 const CLAIMED: [&str; 3] = ["CLAIMED", "TAKEN_OVER", "HANDED_OVER"];
 /// Name of the event that frees it.
 const RELEASED: &str = "RELEASED";
+/// Name of the event by which a case lies in another village.
+const VILLAGE_MERGED: &str = "VILLAGE_MERGED";
 /// Name of the event that freezing a warning list makes.
 const WARNING_LISTED: &str = "WARNING_LISTED";
 
@@ -152,6 +154,14 @@ fn what(stored: &wire::CaseEvent) -> anyhow::Result<What> {
             });
         }
         (None, None) if stored.name == RELEASED => return Ok(What::Released),
+        (None, None) if stored.name == VILLAGE_MERGED => {
+            return Ok(What::VillageMerged {
+                from: stored
+                    .merged_from_code
+                    .parse()
+                    .context("merged_from_code")?,
+            });
+        }
         (None, None) if stored.name == WARNING_LISTED => Some(Command::ListForWarning),
         (None, None) => anyhow::bail!("event {} without a command", stored.name),
     };
@@ -195,7 +205,7 @@ pub fn event_to_proto(
     }
 }
 
-/// What only an alarm or a claim says.
+/// What only an alarm, a claim or a merge says.
 fn own_fields(event: &Event) -> wire::CaseEvent {
     match &event.what {
         What::AlarmRaised { alarm, due } => wire::CaseEvent {
@@ -206,6 +216,10 @@ fn own_fields(event: &Event) -> wire::CaseEvent {
         What::Claimed { claim, from } => wire::CaseEvent {
             claim: Some(claim::claim(claim)),
             claimed_from: from.clone().unwrap_or_default(),
+            ..wire::CaseEvent::default()
+        },
+        What::VillageMerged { from } => wire::CaseEvent {
+            merged_from_code: from.to_string(),
             ..wire::CaseEvent::default()
         },
         What::Decided(_) | What::Released | What::ComparisonDelivered => wire::CaseEvent::default(),

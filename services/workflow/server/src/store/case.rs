@@ -13,7 +13,7 @@ use proto::workflow::v1::Case;
 use uuid::Uuid;
 use workflow_core::{Alarm, CaseState, History, Move, Needs, alarm, due, last_chance, next_alarm};
 
-use super::{template, work};
+use super::{division, template, work};
 use crate::{case_file::CaseFile, convert};
 
 /// Most events that somebody who was too late is told of: what changed lately, not a history.
@@ -151,7 +151,7 @@ pub async fn update(tx: &mut Tx, file: &CaseFile) -> Result<(), Error> {
     sqlx::query!(
         "update workflow.cases
          set state = $2, open = $3, due_on = $4, version = $5, body = $6, alarm_on = $7,
-             alarm = $8, last_chance_on = $9, overridden = $10
+             alarm = $8, last_chance_on = $9, overridden = $10, division_code = $11
          where id = $1",
         file.id.0,
         file.case.state.as_str(),
@@ -163,11 +163,32 @@ pub async fn update(tx: &mut Tx, file: &CaseFile) -> Result<(), Error> {
         urgency(alarm(&file.case)),
         last_chance(&file.case),
         !file.case.overrides.is_empty(),
+        file.division.as_str(),
     )
     .execute(&mut **tx)
     .await
     .map_err(one_open)?;
     work::put_case(tx, file).await
+}
+
+/// Cases that lie in merged villages, each with the village of today, held against other writers,
+/// at most `most`.
+pub async fn lock_merged(tx: &mut Tx, most: i64) -> Result<Vec<(CaseFile, DivisionCode)>, Error> {
+    let rows = sqlx::query!(
+        "select c.id, m.into_code from workflow.division_merges m
+         join workflow.cases c on c.division_code = m.from_code
+         order by c.id limit $1 for update of c",
+        most
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    let mut found = Vec::with_capacity(rows.len());
+    for row in rows {
+        let into = division("division_merges", &row.into_code)?;
+        let file = file(tx, row.id.into()).await?;
+        found.extend(file.map(|file| (file, into)));
+    }
+    Ok(found)
 }
 
 /// Names of the events that a case has had since a version.

@@ -8,6 +8,7 @@ use kernel::DivisionCode;
 #[derive(Clone)]
 pub struct Stored {
     pub sha256: String,
+    /// The division that has it today.
     pub division_code: String,
     pub content_type: String,
     pub bytes: i64,
@@ -19,8 +20,11 @@ pub struct Stored {
 pub async fn lookup(tx: &mut Tx, sha256: &str) -> Result<Option<Stored>, Error> {
     let stored = sqlx::query_as!(
         Stored,
-        "select sha256, division_code, content_type, bytes, stored_by, stored_at
-         from workflow.evidence where sha256 = $1 order by division_code limit 1",
+        r#"select sha256, coalesce(into_code, division_code) as "division_code!", content_type,
+                  bytes, stored_by, stored_at
+           from workflow.evidence
+           left join workflow.division_merges on from_code = division_code
+           where sha256 = $1 order by division_code limit 1"#,
         sha256
     )
     .fetch_optional(&mut **tx)

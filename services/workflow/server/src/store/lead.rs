@@ -9,7 +9,7 @@ use proto::workflow::v1::Lead;
 use uuid::Uuid;
 use workflow_core::lead::{GROUPING_DAYS, LeadState};
 
-use super::work;
+use super::{division, work};
 use crate::{convert, lead_file::LeadFile};
 
 /// The lead as its events have made it, held against other writers. `None` out of scope.
@@ -72,7 +72,7 @@ pub async fn put(tx: &mut Tx, file: &LeadFile) -> Result<(), Error> {
                                      received_on, version, body)
          values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
          on conflict (id) do update
-         set state = excluded.state, channels = excluded.channels, groups = excluded.groups,
+         set state = excluded.state, division_code = excluded.division_code, channels = excluded.channels, groups = excluded.groups,
              version = excluded.version, body = excluded.body",
         file.id.0,
         file.household.0,
@@ -88,6 +88,26 @@ pub async fn put(tx: &mut Tx, file: &LeadFile) -> Result<(), Error> {
     .execute(&mut **tx)
     .await?;
     work::put_lead(tx, file).await
+}
+
+/// Leads that lie in merged villages, each with the village of today, held against other writers,
+/// at most `most`.
+pub async fn lock_merged(tx: &mut Tx, most: i64) -> Result<Vec<(LeadFile, DivisionCode)>, Error> {
+    let rows = sqlx::query!(
+        "select l.id, m.into_code from workflow.division_merges m
+         join workflow.leads l on l.division_code = m.from_code
+         order by l.id limit $1 for update of l",
+        most
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    let mut found = Vec::with_capacity(rows.len());
+    for row in rows {
+        let into = division("division_merges", &row.into_code)?;
+        let file = lock(tx, row.id.into()).await?;
+        found.extend(file.map(|file| (file, into)));
+    }
+    Ok(found)
 }
 
 /// Which leads are wanted.
@@ -110,8 +130,9 @@ pub async fn list(
         r#"
         select l.body, t.body as "reason?"
         from workflow.leads l
-        left join workflow.texts t on t.subject = l.id and t.version = l.version
-             and t.field = 'reason'
+        left join lateral (
+            select body from workflow.texts where subject = l.id and field = 'reason'
+            order by version desc limit 1) t on true
         where l.division_code ^@ $1
           and ($2::text is null or l.state = $2)
           and ($3::text is null or $3 = any(l.channels))
@@ -142,8 +163,9 @@ pub async fn lookup(tx: &mut Tx, ids: &[LeadId]) -> Result<Vec<Lead>, Error> {
         r#"
         select l.body, t.body as "reason?"
         from workflow.leads l
-        left join workflow.texts t on t.subject = l.id and t.version = l.version
-             and t.field = 'reason'
+        left join lateral (
+            select body from workflow.texts where subject = l.id and field = 'reason'
+            order by version desc limit 1) t on true
         where l.id = any($1)
         order by l.id
         "#,
@@ -157,7 +179,7 @@ pub async fn lookup(tx: &mut Tx, ids: &[LeadId]) -> Result<Vec<Lead>, Error> {
         .collect()
 }
 
-/// A lead is closed by its last event, so that event's text is the reason.
+/// Nothing is done to a lead once it is closed, so the last reason is the one for which it was.
 fn decode(body: &[u8], reason: Option<String>, today: NaiveDate) -> Result<Lead, Error> {
     let lead = Lead::decode(body).context("leads.body");
     let mut lead = lead.map_err(Error::Internal)?;

@@ -51,7 +51,8 @@ pub async fn list(
                   array(select name from workflow.meeting_attendees
                         where meeting_id = meetings.id order by place) as "names!"
            from workflow.meetings
-           where division_code ^@ $1 and ($2::uuid is null or id < $2)
+           left join workflow.division_merges on from_code = division_code
+           where (division_code ^@ $1 or into_code ^@ $1) and ($2::uuid is null or id < $2)
            order by id desc limit $3"#,
         division.map_or("", DivisionCode::prefix),
         after,

@@ -105,13 +105,13 @@ async fn put(tx: &mut Tx, place: Place<'_>, rows: Rows) -> Result<(), Error> {
                 $11, $12, $13, $14
          from unnest($2::text[], $3::text[]) as t (role, steps)
          on conflict (subject, role) do update
-         set rank = excluded.rank, due_on = excluded.due_on, steps = excluded.steps,
+         set division_code = excluded.division_code, rank = excluded.rank, due_on = excluded.due_on, steps = excluded.steps,
              barred = excluded.barred, claimed_by = excluded.claimed_by,
              claimed_role = excluded.claimed_role, claimed_since = excluded.claimed_since,
              claimed_until = excluded.claimed_until
-         where (w.rank, w.due_on, w.steps, w.barred, w.claimed_by, w.claimed_until)
+         where (w.division_code, w.rank, w.due_on, w.steps, w.barred, w.claimed_by, w.claimed_until)
                is distinct from
-               (excluded.rank, excluded.due_on, excluded.steps, excluded.barred,
+               (excluded.division_code, excluded.rank, excluded.due_on, excluded.steps, excluded.barred,
                 excluded.claimed_by, excluded.claimed_until)",
         place.subject,
         &rows.roles,
