@@ -11,7 +11,7 @@ pub const PERSONS_MAX: usize = 1 << 20;
 
 /// Words of the Bloom filter: 1 MiB, so 28 bits for each of 300 000 persons. Two bits of one word
 /// stand for a person: one look, and not one outsider in a hundred passes.
-const FILTER_WORDS: usize = 1 << 17;
+const FILTER_WORDS: usize = 1 << 16;
 
 /// Why a set of persons was refused. Persons are told by their place, from 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -53,7 +53,8 @@ impl AuthorisedBuilder {
             return Err(Refused::TooMany);
         }
         let person = self.numbers.len() as u32;
-        let number = Number::read(id_number);
+        let near = Number::near(id_number.as_bytes());
+        let number = near.map_or_else(|| Number::read(id_number), Ok);
         let number = number.map_err(|reason| Refused::Number { person, reason })?;
         self.numbers.push((number.hash(), number.packed()));
         self.names.push(person, name);
@@ -66,41 +67,42 @@ impl AuthorisedBuilder {
     /// A person is there twice.
     pub fn build(self) -> Result<Authorised, Refused> {
         let mut filter = vec![0u64; FILTER_WORDS].into_boxed_slice();
-        let buckets = self.numbers.len().next_power_of_two();
-        let mut ends = vec![0u32; buckets + 1].into_boxed_slice();
+        let buckets = (self.numbers.len() / 2 + 1).next_power_of_two();
+        // Counted two places further on, summed up, and moved by one as they are filled: in the end a
+        // bucket begins at its own place and ends at the next.
+        let mut bounds = vec![0u32; buckets + 2].into_boxed_slice();
         let mut fingerprint = 0u64;
         for (hash, packed) in &self.numbers {
             filter[word(*hash)] |= bits(*hash);
-            ends[bucket(*hash, buckets)] += 1;
+            bounds[bucket(*hash, buckets) + 2] += 1;
             // A sum: the order does not matter.
             fingerprint = fingerprint.wrapping_add(fold(*hash | 1, packed.rotate_left(32)));
         }
         let mut sum = 0;
-        for end in &mut ends {
-            // Where a bucket begins; filling it moves this to where it ends.
-            sum += std::mem::replace(end, sum);
+        for bound in &mut bounds {
+            sum += *bound;
+            *bound = sum;
         }
         let mut keys = vec![0u64; self.numbers.len()].into_boxed_slice();
         let mut persons = vec![0u32; self.numbers.len()].into_boxed_slice();
         for ((hash, packed), person) in self.numbers.iter().zip(0..) {
-            let end = &mut ends[bucket(*hash, buckets)];
+            let end = &mut bounds[bucket(*hash, buckets) + 1];
             keys[*end as usize] = *packed;
             persons[*end as usize] = person;
             *end += 1;
         }
-        let mut begin = 0;
-        for end in ends.iter().map(|end| *end as usize) {
+        for bounds in bounds.windows(2) {
+            let (begin, end) = (bounds[0] as usize, bounds[1] as usize);
             let twice = (begin..end).find(|at| keys[begin..*at].contains(&keys[*at]));
             if let Some(at) = twice {
                 return Err(Refused::Twice {
                     person: persons[at],
                 });
             }
-            begin = end;
         }
         Ok(Authorised {
             filter,
-            ends,
+            bounds,
             keys,
             persons,
             names: self.names,
@@ -112,9 +114,9 @@ impl AuthorisedBuilder {
 /// The persons of a comparison, in about 5 MiB for 300 000, and what their names take.
 pub struct Authorised {
     filter: Box<[u64]>,
-    /// Of each bucket of `keys` its end, which is where the next one begins; a power of two, and one.
-    ends: Box<[u32]>,
-    /// Packed numbers, by bucket; a bucket holds one on average.
+    /// Of each bucket of `keys` where it begins, which is where the one before ends.
+    bounds: Box<[u32]>,
+    /// Packed numbers, by bucket; a bucket holds one or two.
     keys: Box<[u64]>,
     /// Whose they are.
     persons: Box<[u32]>,
@@ -122,12 +124,20 @@ pub struct Authorised {
     fingerprint: u64,
 }
 
+/// Where a number would be, and the first one that is there.
+pub(crate) struct Place {
+    begin: u32,
+    end: u32,
+    key: u64,
+    person: u32,
+}
+
 fn word(hash: u64) -> usize {
-    (hash >> 47) as usize & (FILTER_WORDS - 1)
+    (hash >> 48) as usize & (FILTER_WORDS - 1)
 }
 
 fn bits(hash: u64) -> u64 {
-    1 << (hash & 63) | 1 << (hash >> 6 & 63)
+    1 << (hash & 63) | 1 << (hash >> 6 & 63) | 1 << (hash >> 34 & 63)
 }
 
 /// Other bits of the hash than the filter looks at.
@@ -166,19 +176,37 @@ impl Authorised {
         self.filter[word(hash)] & bits == bits
     }
 
-    /// Who has a number.
-    pub(crate) fn find(&self, number: Number) -> Option<u32> {
-        let hash = number.hash();
-        if !self.may_have(hash) {
-            return None;
+    /// Who may have numbers with these hashes, in their order. Each look into memory is made for all of
+    /// them before the next one.
+    pub(crate) fn find(&self, hashes: impl Iterator<Item = u64>, places: &mut Vec<Place>) {
+        let buckets = self.bounds.len() - 2;
+        places.clear();
+        places.extend(hashes.map(|hash| {
+            let bucket = bucket(hash, buckets);
+            let (begin, end) = (self.bounds[bucket], self.bounds[bucket + 1]);
+            Place {
+                begin,
+                end,
+                key: 0,
+                person: 0,
+            }
+        }));
+        for place in places {
+            let begin = place.begin as usize;
+            place.key = self.keys.get(begin).copied().unwrap_or_default();
+            place.person = self.persons.get(begin).copied().unwrap_or_default();
         }
-        let bucket = bucket(hash, self.ends.len() - 1);
-        let begin = bucket.checked_sub(1).map_or(0, |before| self.ends[before]) as usize;
-        let end = self.ends[bucket] as usize;
-        let at = self.keys[begin..end]
-            .iter()
-            .position(|key| *key == number.packed());
-        at.map(|at| self.persons[begin + at])
+    }
+
+    /// Who has a number that would be at a place.
+    pub(crate) fn person(&self, number: Number, place: &Place) -> Option<u32> {
+        let (number, begin) = (number.packed(), place.begin as usize);
+        if place.key == number && place.begin < place.end {
+            return Some(place.person);
+        }
+        let keys = &self.keys[begin..place.end as usize];
+        let at = keys.iter().position(|key| *key == number)?;
+        self.persons.get(begin + at).copied()
     }
 
     /// The normalised name that a row of a person must have.
@@ -202,7 +230,7 @@ impl Names {
         }
         self.ends.resize(person as usize, self.text.len() as u32);
         if let Some(name) = name {
-            self.text.push_str(&name::normalised(name));
+            name::push_normalised(&mut self.text, name);
         }
         self.ends.push(self.text.len() as u32);
     }

@@ -20,7 +20,7 @@ use crate::{
     input::{Input, Piece},
     report::{Counts, Fault, Position, Reason, Report},
     rows::Cells,
-    scan::{Event, Findings, Scan, What},
+    scan::{Event, Findings, Reading, Scan, What},
 };
 
 /// Threads at most: behind that, reading is what takes the time.
@@ -51,7 +51,6 @@ pub struct Settings {
     pub positions_max: usize,
     /// How many rows a person may have.
     pub rows_per_person: RowsPerPerson,
-    pub(crate) careful: bool,
 }
 
 impl Default for Settings {
@@ -62,7 +61,6 @@ impl Default for Settings {
             piece_bytes: 256 * 1024,
             positions_max: 1000,
             rows_per_person: RowsPerPerson::Any,
-            careful: false,
         }
     }
 }
@@ -185,7 +183,7 @@ impl Comparison<'_> {
     /// # Errors
     /// The file cannot be read to its end, or has not the columns; or the sink broke off.
     pub fn run(&self, file: impl Read + Send, sink: &mut impl Sink) -> Result<Report, Error> {
-        self.compare(file, None, sink)
+        self.compare(file, None, Reading::Fast, sink)
     }
 
     /// Goes on from a checkpoint. The file is given from its beginning; what is behind us is read over.
@@ -198,13 +196,14 @@ impl Comparison<'_> {
         file: impl Read + Send,
         sink: &mut impl Sink,
     ) -> Result<Report, Error> {
-        self.compare(file, Some(checkpoint.0), sink)
+        self.compare(file, Some(checkpoint.0), Reading::Fast, sink)
     }
 
     fn compare<R: Read + Send>(
         &self,
         file: R,
         from: Option<State>,
+        reading: Reading,
         sink: &mut impl Sink,
     ) -> Result<Report, Error> {
         let piece_bytes = self.settings.piece_bytes.clamp(1, PIECE_BYTES_MAX);
@@ -240,7 +239,7 @@ impl Comparison<'_> {
             authorised: self.authorised,
             layout: &layout,
             encoding,
-            careful: self.settings.careful,
+            reading,
         };
         let mut first_rows = vec![
             None;

@@ -42,20 +42,26 @@ impl Encoding {
 
     /// The text of a cell, if it is one.
     pub(crate) fn decode(self, bytes: &[u8]) -> Option<Cow<'_, str>> {
-        match (self, std::str::from_utf8(bytes)) {
-            (Self::Utf8 | Self::Open, Ok(text)) => Some(Cow::Borrowed(text)),
-            (Self::Gb18030, Ok(text)) if bytes.is_ascii() => Some(Cow::Borrowed(text)),
-            (Self::Utf8, Err(_)) => None,
-            _ => {
-                let (text, bad) = GB18030.decode_without_bom_handling(bytes);
-                (!bad).then_some(text)
-            }
+        let utf8 = || std::str::from_utf8(bytes).ok().map(Cow::Borrowed);
+        let gb18030 = || {
+            let (text, bad) = GB18030.decode_without_bom_handling(bytes);
+            (!bad).then_some(text)
+        };
+        match self {
+            Self::Utf8 => utf8(),
+            Self::Gb18030 if bytes.is_ascii() => utf8(),
+            Self::Gb18030 => gb18030(),
+            Self::Open => utf8().or_else(gb18030),
         }
     }
 }
 
 /// A text without what stands around it: blanks of every width, a mark.
 pub(crate) fn bare(text: Cow<'_, str>) -> Cow<'_, str> {
+    // Nearly always: nothing to take away.
+    if let ([b'!'..=b'~', ..], [.., b'!'..=b'~']) = (text.as_bytes(), text.as_bytes()) {
+        return text;
+    }
     let is_blank = |c: char| c.is_whitespace() || c == '\u{FEFF}';
     match text {
         Cow::Borrowed(text) => Cow::Borrowed(text.trim_matches(is_blank)),

@@ -11,9 +11,41 @@ const DOTS: &[char] = &[
     '·', '•', '・', '‧', '∙', '⋅', '●', '。', '.', '᛫', 'ᐧ', '⸱', 'ꞏ', '﹒',
 ];
 
-/// Forms of one character that systems exchange for each other, each with the form that is compared.
+/// Forms of one character that systems exchange for each other, each with the form that is compared; in
+/// the order of the first ones.
 const VARIANTS: [(char, char); 40] = [
-    // Private code points of GBK and GB 18030-2000, before Unicode had the characters.
+    // The same character in another printed or in its traditional form, with a code point of its own.
+    ('內', '内'),
+    ('兪', '俞'),
+    ('吳', '吴'),
+    ('呂', '吕'),
+    ('呉', '吴'),
+    ('姍', '姗'),
+    ('娛', '娱'),
+    ('宮', '宫'),
+    ('峯', '峰'),
+    ('強', '强'),
+    ('彔', '录'),
+    ('戶', '户'),
+    ('戸', '户'),
+    ('晉', '晋'),
+    ('淸', '清'),
+    ('溫', '温'),
+    ('潁', '颍'),
+    ('瑤', '瑶'),
+    ('産', '产'),
+    ('眞', '真'),
+    ('穎', '颖'),
+    ('羣', '群'),
+    ('衛', '卫'),
+    ('衞', '卫'),
+    ('郞', '郎'),
+    ('鎭', '镇'),
+    ('靑', '青'),
+    ('頴', '颖'),
+    ('黃', '黄'),
+    ('龑', '䶮'),
+    // Private code points of GBK and GB 18030-2000, from before Unicode had the characters.
     ('\u{E81B}', '㑇'),
     ('\u{E81E}', '龴'),
     ('\u{E826}', '龵'),
@@ -24,46 +56,26 @@ const VARIANTS: [(char, char); 40] = [
     ('\u{E854}', '龺'),
     ('\u{E863}', '䶮'),
     ('\u{E864}', '龻'),
-    // The same character in its other printed or traditional form, with a code point of its own.
-    ('龑', '䶮'),
-    ('呂', '吕'),
-    ('吳', '吴'),
-    ('呉', '吴'),
-    ('黃', '黄'),
-    ('溫', '温'),
-    ('戶', '户'),
-    ('戸', '户'),
-    ('靑', '青'),
-    ('淸', '清'),
-    ('郞', '郎'),
-    ('彔', '录'),
-    ('宮', '宫'),
-    ('兪', '俞'),
-    ('強', '强'),
-    ('內', '内'),
-    ('姍', '姗'),
-    ('娛', '娱'),
-    ('衞', '卫'),
-    ('衛', '卫'),
-    ('瑤', '瑶'),
-    ('潁', '颍'),
-    ('頴', '颖'),
-    ('穎', '颖'),
-    ('晉', '晋'),
-    ('眞', '真'),
-    ('鎭', '镇'),
-    ('峯', '峰'),
-    ('羣', '群'),
-    ('産', '产'),
 ];
 
-/// A name as it is compared: compatibility forms and full width resolved (NFKC), without white space,
-/// dots, joiners and selectors of variants, in one form of each character and in upper case.
-pub(crate) fn normalised(name: &str) -> String {
+/// Adds a name to `text` as it is compared: compatibility forms and full width resolved (NFKC), without
+/// white space, dots, joiners and selectors of variants, in one form of each character and in upper case.
+pub(crate) fn push_normalised(text: &mut String, name: &str) {
+    // These have no other form for NFKC, no case and nothing that is left out.
+    if name.chars().all(|c| matches!(c, '\u{4E00}'..='\u{9FFF}')) {
+        text.extend(name.chars().map(variant));
+        return;
+    }
     let characters = name.nfkc().filter(|c| !is_left_out(*c));
     let folded: String = characters.map(variant).collect::<String>().to_uppercase();
     // A letter without its dot or in upper case may combine with what follows it.
-    folded.nfkc().filter(|c| !is_left_out(*c)).collect()
+    text.extend(folded.nfkc().filter(|c| !is_left_out(*c)));
+}
+
+fn normalised(name: &str) -> String {
+    let mut text = String::new();
+    push_normalised(&mut text, name);
+    text
 }
 
 /// Whether `text` normalises to `name`, which has been normalised.
@@ -81,8 +93,8 @@ fn is_left_out(character: char) -> bool {
 }
 
 fn variant(character: char) -> char {
-    let known = VARIANTS.iter().find(|(from, _)| *from == character);
-    known.map_or(character, |(_, to)| *to)
+    let known = VARIANTS.binary_search_by_key(&character, |(from, _)| *from);
+    known.map_or(character, |at| VARIANTS[at].1)
 }
 
 #[cfg(test)]
@@ -109,6 +121,17 @@ mod tests {
         }
         for (one, other) in [("王喆", "王哲"), ("张三", "张三丰"), ("李升", "李昇")] {
             assert_ne!(normalised(one), normalised(other), "{one} {other}");
+        }
+    }
+
+    #[test]
+    fn variants_can_be_searched() {
+        assert!(VARIANTS.is_sorted_by(|one, next| one.0 < next.0));
+        assert!(VARIANTS.iter().all(|(_, to)| variant(*to) == *to));
+        for c in '\u{4E00}'..='\u{9FFF}' {
+            let text = c.to_string();
+            assert_eq!(text.nfkc().collect::<String>().to_uppercase(), text);
+            assert!(!is_left_out(c));
         }
     }
 

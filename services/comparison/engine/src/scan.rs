@@ -6,7 +6,7 @@
 use memchr::memchr;
 
 use crate::{
-    authorised::Authorised,
+    authorised::{Authorised, Place},
     columns::Layout,
     encoding::Encoding,
     id::Number,
@@ -39,12 +39,45 @@ pub(crate) enum What {
 }
 
 /// What is found in a piece.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Default)]
 pub(crate) struct Findings {
     /// In the order of rows.
     pub events: Vec<Event>,
     pub rows: u32,
     pub blank_rows: u32,
+    /// Rows with a good number, up to [`BATCH`].
+    batch: Vec<Candidate>,
+    /// Those of them that passed the filter.
+    candidates: Vec<Candidate>,
+    /// And where their numbers would be.
+    places: Vec<Place>,
+}
+
+/// A row with a good number.
+///
+/// Looking whose number it is takes three looks into memory that no cache holds. They are made for many
+/// rows at once, each kind in a loop of its own without a branch that depends on it: so the looks for
+/// different rows overlap, instead of one waiting for the other.
+#[derive(Clone, Copy)]
+struct Candidate {
+    /// Of the number.
+    hash: u64,
+    row: u32,
+    begin: u32,
+    end: u32,
+}
+
+/// Rows whose filter is looked at together: one bit of a word for each.
+const BATCH: usize = 64;
+
+/// How rows are read. The result is the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reading {
+    /// Clean rows by a path of their own.
+    Fast,
+    /// All rows with care: what the other is tested against.
+    #[cfg_attr(not(test), expect(dead_code, reason = "only tests ask for it"))]
+    Careful,
 }
 
 /// Looks for authorised persons.
@@ -52,8 +85,7 @@ pub(crate) struct Scan<'a> {
     pub authorised: &'a Authorised,
     pub layout: &'a Layout,
     pub encoding: Encoding,
-    /// Every row is read with care; for tests of the path for clean rows.
-    pub careful: bool,
+    pub reading: Reading,
 }
 
 /// An ID number and the comma behind it.
@@ -63,6 +95,7 @@ impl Scan<'_> {
     /// Looks at all rows of a piece.
     pub(crate) fn piece(&self, piece: &Piece, findings: &mut Findings) {
         findings.events.clear();
+        findings.candidates.clear();
         (findings.rows, findings.blank_rows) = (0, 0);
         let text = piece.text();
         let mut at = 0;
@@ -80,11 +113,15 @@ impl Scan<'_> {
             at = odd.next as usize;
         }
         self.lines(text, at, text.len(), findings);
+        self.sift(findings);
+        self.candidates(text, findings);
+        // Faults are there already: two sorted runs.
+        findings.events.sort_by_key(|event| event.row);
     }
 
     /// Looks at rows without quotes.
     fn lines(&self, text: &[u8], begin: usize, end: usize, findings: &mut Findings) {
-        if self.layout.id_number == 0 && !self.careful {
+        if self.layout.id_number == 0 && self.reading == Reading::Fast {
             self.lines_by_number(text, begin, end, findings);
         } else {
             self.lines_by_cells(text, begin, end, findings);
@@ -97,16 +134,14 @@ impl Scan<'_> {
         let text = &text[..end];
         while at < end {
             let rest = &text[at..];
-            let clean = clean(rest);
+            let clean = clean(rest).map(Number::hash);
             // There is no line end within a number.
             let from = if clean.is_some() { CLEAN_BYTES } else { 0 };
             let newline = memchr(b'\n', &rest[from..]);
             let len = newline.map_or(rest.len(), |newline| from + newline);
             match clean {
-                Some(number) if len <= ROW_BYTES_MAX => {
-                    if self.authorised.may_have(number.hash()) {
-                        self.known(number, text, at, at + len, findings);
-                    }
+                Some(hash) if len <= ROW_BYTES_MAX => {
+                    self.good(hash, at, at + len, findings);
                 }
                 _ => self.row(text, at, at + len, findings),
             }
@@ -136,18 +171,8 @@ impl Scan<'_> {
         if row.len() > ROW_BYTES_MAX {
             return findings.note(fault(Reason::TooLong));
         }
-        let number = Cells::of(row)
-            .nth(self.layout.id_number)
-            .ok_or(Reason::Columns);
-        let number = number.and_then(|cell| {
-            let clean = cell.bytes.try_into().ok().filter(|_| !self.careful);
-            if let Some(number) = clean.and_then(Number::clean) {
-                return Ok(number);
-            }
-            Number::read(&cell.text(self.encoding).ok_or(Reason::Unreadable)?)
-        });
-        match number {
-            Ok(number) => self.known(number, text, begin, end, findings),
+        match self.number(row) {
+            Ok(number) => self.good(number.hash(), begin, end, findings),
             Err(Reason::Missing | Reason::Columns) if is_blank(row, self.encoding) => {
                 findings.blank_rows += 1;
             }
@@ -155,27 +180,69 @@ impl Scan<'_> {
         }
     }
 
-    /// Looks whose number it is, and at the rest of the row if it is an authorised person's.
-    fn known(
-        &self,
-        number: Number,
-        text: &[u8],
-        begin: usize,
-        end: usize,
-        findings: &mut Findings,
-    ) {
-        if let Some(person) = self.authorised.find(number) {
-            findings.note(match self.judge(&text[begin..end], person) {
-                Ok(()) => What::Hit {
-                    person,
-                    begin: begin as u32,
-                    end: end as u32,
-                },
+    /// The number of a row.
+    fn number(&self, row: &[u8]) -> Result<Number, Reason> {
+        let cell = Cells::of(row)
+            .nth(self.layout.id_number)
+            .ok_or(Reason::Columns)?;
+        let near = Number::near(cell.bytes).filter(|_| self.reading == Reading::Fast);
+        match near {
+            Some(number) => Ok(number),
+            None => Number::read(&cell.text(self.encoding).ok_or(Reason::Unreadable)?),
+        }
+    }
+
+    /// Takes a row with a good number.
+    #[inline]
+    fn good(&self, hash: u64, begin: usize, end: usize, findings: &mut Findings) {
+        let (row, begin, end) = (findings.rows, begin as u32, end as u32);
+        findings.batch.push(Candidate {
+            hash,
+            row,
+            begin,
+            end,
+        });
+        if findings.batch.len() == BATCH {
+            self.sift(findings);
+        }
+    }
+
+    /// Lets outsiders go, nearly all of them.
+    fn sift(&self, findings: &mut Findings) {
+        let mut passed = 0u64;
+        for (candidate, at) in findings.batch.iter().zip(0..BATCH) {
+            passed |= u64::from(self.authorised.may_have(candidate.hash)) << at;
+        }
+        while passed != 0 {
+            findings
+                .candidates
+                .push(findings.batch[passed.trailing_zeros() as usize]);
+            passed &= passed - 1;
+        }
+        findings.batch.clear();
+    }
+
+    /// Looks whose numbers they are, and at the rest of the rows of authorised persons.
+    fn candidates(&self, text: &[u8], findings: &mut Findings) {
+        let hashes = findings.candidates.iter().map(|candidate| candidate.hash);
+        self.authorised.find(hashes, &mut findings.places);
+        for (candidate, place) in findings.candidates.iter().zip(&findings.places) {
+            let text = &text[candidate.begin as usize..candidate.end as usize];
+            // It was read before.
+            let number = self.number(text).ok();
+            let person = number.and_then(|number| self.authorised.person(number, place));
+            let Some(person) = person else { continue };
+            let Candidate {
+                row, begin, end, ..
+            } = *candidate;
+            let what = match self.judge(text, person) {
+                Ok(()) => What::Hit { person, begin, end },
                 Err(reason) => What::Fault {
                     person: Some(person),
                     reason,
                 },
-            });
+            };
+            findings.events.push(Event { row, what });
         }
     }
 
