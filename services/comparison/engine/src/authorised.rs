@@ -44,7 +44,7 @@ pub struct AuthorisedBuilder {
 
 impl AuthorisedBuilder {
     /// Adds a person and tells their place, counted from 0. With a name, a row counts only if it has
-    /// the same one; without, by the number alone.
+    /// the same one; without, or with one that has no letter in it, by the number alone.
     ///
     /// # Errors
     /// The number is none, or there are too many persons.

@@ -110,6 +110,8 @@ impl<R: Read> Input<R> {
             return Err(Error::Utf16);
         }
         let marked = beginning.starts_with(UTF8_MARK);
+        let mark_bytes = if marked { UTF8_MARK.len() } else { 0 };
+        beginning.drain(..mark_bytes);
         let encoding = if marked {
             Encoding::Utf8
         } else {
@@ -117,7 +119,7 @@ impl<R: Read> Input<R> {
         };
         let mut odd = Vec::new();
         let whole = rows::cut(&beginning, ended, &mut odd);
-        let mut at = if marked { UTF8_MARK.len() } else { 0 };
+        let mut at = 0;
         let mut header_rows = 0;
         loop {
             if at >= whole {
@@ -140,7 +142,7 @@ impl<R: Read> Input<R> {
             if !is_blank(header, encoding) {
                 let layout = Layout::find(columns, header, encoding)?;
                 let carried = beginning.split_off(at);
-                let offset = at as u64;
+                let offset = (mark_bytes + at) as u64;
                 return Ok(Self {
                     text,
                     ended,

@@ -113,7 +113,8 @@ impl Counts {
     /// Rows with a good ID number that nobody asked for. Nothing else of them was looked at.
     #[must_use]
     pub fn outsiders(&self) -> u64 {
-        self.rows - self.hits - self.repeats - self.faults()
+        let others = self.hits + self.repeats + self.faults();
+        self.rows.saturating_sub(others)
     }
 }
 

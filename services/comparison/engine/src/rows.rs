@@ -107,33 +107,37 @@ enum Walk {
     Broken,
 }
 
-/// Walks over the cells of a row; `whole` if nothing comes behind `text`.
+/// Walks over a row from quote to quote; `whole` if nothing comes behind `text`.
 fn walk(text: &[u8], whole: bool) -> Walk {
+    let len = text.len();
+    // Never within a quoted cell.
     let mut at = 0;
     loop {
-        if text.get(at) != Some(&b'"') {
-            match memchr2(b',', b'\n', &text[at..]) {
-                Some(found) if text[at + found] == b',' => at += found + 1,
-                Some(found) => {
-                    return Walk::Row {
-                        end: at + found,
-                        next: at + found + 1,
-                    };
-                }
-                None if whole => {
-                    return Walk::Row {
-                        end: text.len(),
-                        next: text.len(),
-                    };
-                }
-                None => return Walk::Open,
+        at += match memchr2(b'"', b'\n', &text[at..]) {
+            Some(found) => found,
+            None if whole => {
+                return Walk::Row {
+                    end: len,
+                    next: len,
+                };
             }
+            None => return Walk::Open,
+        };
+        if text[at] == b'\n' {
+            return Walk::Row {
+                end: at,
+                next: at + 1,
+            };
+        }
+        let begins = at.checked_sub(1).is_none_or(|before| text[before] == b',');
+        if !begins {
+            at += 1;
             continue;
         }
-        let Some(len) = quoted_len(&text[at..]) else {
+        let Some(quoted) = quoted_len(&text[at..]) else {
             return Walk::Open;
         };
-        at += len;
+        at += quoted;
         match &text[at..] {
             [b',', ..] => at += 1,
             [b'\n', ..] => {
@@ -148,12 +152,7 @@ fn walk(text: &[u8], whole: bool) -> Walk {
                     next: at + 2,
                 };
             }
-            [] | [b'\r'] if whole => {
-                return Walk::Row {
-                    end: at,
-                    next: text.len(),
-                };
-            }
+            [] | [b'\r'] if whole => return Walk::Row { end: at, next: len },
             [] | [b'\r'] => return Walk::Open,
             _ => return Walk::Broken,
         }

@@ -3,7 +3,7 @@
 
 use std::{
     fs::{self, File},
-    io::{BufRead as _, BufReader, BufWriter, Write},
+    io::{BufWriter, Read as _, Write as _},
     path::Path,
 };
 
@@ -36,6 +36,7 @@ struct Found {
     /// Kept only to write them.
     numbers: Vec<String>,
     out: BufWriter<File>,
+    line: Vec<u8>,
     hits: u64,
     amount_fen: u64,
     failed: bool,
@@ -51,30 +52,68 @@ impl Sink for Found {
     fn hit(&mut self, hit: &Hit<'_>) {
         self.hits += 1;
         let number = self.numbers.get(hit.person as usize);
-        let number = number.map_or("", String::as_str);
-        let written = match self.task {
-            Task::Sum => {
-                self.amount_fen += fen(&hit.value(0));
-                return;
+        let number = number.cloned().unwrap_or_default();
+        let number = number.as_str();
+        match self.task {
+            Task::Sum => self.amount_fen += fen(&hit.value(0)),
+            Task::Rows => {
+                let values = [number, &hit.value(0), &hit.value(1), &hit.value(2)];
+                self.line(hit.row, &values);
             }
-            Task::Rows => writeln!(
-                self.out,
-                "{},{number},{},{},{}",
-                hit.row,
-                hit.value(0),
-                hit.value(1),
-                hit.value(2)
-            ),
-            Task::Verdicts => writeln!(self.out, "{},HIT,{number},{}", hit.row, hit.value(0)),
-        };
-        self.failed |= written.is_err();
+            Task::Verdicts => self.line(hit.row, &["HIT", number, &hit.value(0)]),
+        }
     }
 
     fn fault(&mut self, fault: &Fault) {
         if self.task == Task::Verdicts {
-            let written = writeln!(self.out, "{},{},,", fault.row, fault.reason.code());
-            self.failed |= written.is_err();
+            self.line(fault.row, &[fault.reason.code(), "", ""]);
         }
+    }
+}
+
+impl Found {
+    fn line(&mut self, row: u64, cells: &[&str]) {
+        self.line.clear();
+        let mut digits = [0; 20];
+        let mut begin = digits.len();
+        let mut left = row;
+        while left > 0 {
+            begin -= 1;
+            digits[begin] = b'0' + (left % 10) as u8;
+            left /= 10;
+        }
+        self.line.extend_from_slice(&digits[begin..]);
+        for cell in cells {
+            self.line.push(b',');
+            self.line.extend_from_slice(cell.as_bytes());
+        }
+        self.line.push(b'\n');
+        self.failed |= self.out.write_all(&self.line).is_err();
+    }
+}
+
+/// Visits the lines of a file but for the first one.
+fn each_line(
+    mut file: File,
+    mut visit: impl FnMut(&[u8]) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let mut block = vec![0; 64 * 1024];
+    let (mut filled, mut is_header) = (0, true);
+    loop {
+        let read = file.read(&mut block[filled..])?;
+        filled += read;
+        let mut at = 0;
+        while let Some(len) = memchr(b'\n', &block[at..filled]) {
+            if !std::mem::take(&mut is_header) {
+                visit(&block[at..at + len])?;
+            }
+            at += len + 1;
+        }
+        if read == 0 {
+            return Ok(());
+        }
+        block.copy_within(at..filled, 0);
+        filled -= at;
     }
 }
 
@@ -88,23 +127,19 @@ pub fn run(
 ) -> anyhow::Result<()> {
     let mut authorised = Authorised::builder();
     let mut numbers = Vec::new();
-    let mut persons = BufReader::new(File::open(persons)?);
-    let mut line = Vec::new();
-    persons.read_until(b'\n', &mut line)?;
-    line.clear();
-    while persons.read_until(b'\n', &mut line)? > 0 {
-        let comma = memchr(b',', &line).context("a person")?;
+    each_line(File::open(persons)?, |line| {
+        let comma = memchr(b',', line).context("a person")?;
         let number = str::from_utf8(&line[..comma])?;
         let name = match task {
-            Task::Verdicts => Some(str::from_utf8(&line[comma + 1..])?.trim_end()),
+            Task::Verdicts => Some(str::from_utf8(&line[comma + 1..])?),
             Task::Sum | Task::Rows => None,
         };
         authorised.add(number, name)?;
         if with_numbers {
             numbers.push(number.to_owned());
         }
-        line.clear();
-    }
+        Ok(())
+    })?;
     let authorised = authorised.build()?;
     let values: &[&str] = match task {
         Task::Sum | Task::Verdicts => &["amount"],
@@ -119,20 +154,6 @@ pub fn run(
         threads: 2,
         ..Settings::default()
     };
-    let settings = std::env::var("PIECE")
-        .ok()
-        .and_then(|p| p.parse().ok())
-        .map_or(settings, |piece_bytes| Settings {
-            piece_bytes,
-            ..settings
-        });
-    let settings = std::env::var("THREADS")
-        .ok()
-        .and_then(|p| p.parse().ok())
-        .map_or(settings, |threads| Settings {
-            threads,
-            ..settings
-        });
     let comparison = Comparison {
         authorised: &authorised,
         columns: &columns,
@@ -142,6 +163,7 @@ pub fn run(
         task,
         numbers,
         out: BufWriter::new(File::create(out)?),
+        line: Vec::new(),
         hits: 0,
         amount_fen: 0,
         failed: false,

@@ -325,6 +325,7 @@ fn file() -> impl Strategy<Value = File> {
             ("\"id\", name ,amount,\"一\n\"", [0, 1, 2]),
             ("amount,name,id\r", [2, 1, 0]),
             ("名,name,amount,id", [3, 1, 2]),
+            ("\"一\n\",name,amount,id", [3, 1, 2]),
         ][..],
     );
     let rows = prop::collection::vec(dirty_row(), 0..30).prop_map(|rows| rows.concat());
