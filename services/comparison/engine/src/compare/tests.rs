@@ -572,3 +572,31 @@ fn persons_are_refused_by_place() {
     );
     assert!(Authorised::builder().build().expect("nobody").is_empty());
 }
+
+#[test]
+fn nothing_of_others_leaves_nor_columns_that_nobody_asked_for() {
+    let mut text = "id,name,amount,note\n".to_owned();
+    for serial in 0..400 {
+        // Some of them bad in every way, and some with an authorised person's name.
+        let id = match serial % 4 {
+            0 => number(serial),
+            1 => number(serial).to_lowercase() + " ",
+            2 => number(serial)[..15].to_owned(),
+            _ => number(serial).replace("01", "10"),
+        };
+        let name = ["MARKED", "张三", "\"MARKED\n\""][serial % 3];
+        let amount = if serial < 10 { "1" } else { "MARKED" };
+        text += &format!("{id},{name},{amount},MARKED\n");
+    }
+    for rows in [RowsPerPerson::Any, RowsPerPerson::One] {
+        let (report, seen) = compare(text.as_bytes(), settings(2, 200, rows)).expect("compared");
+        assert!(
+            report.counts.hits > 0 && report.counts.outsiders() > 0 && report.counts.faults() > 0
+        );
+        let left = format!("{report:?} {seen:?}");
+        assert!(
+            !left.contains("MARKED") && !left.contains("999999"),
+            "{left}"
+        );
+    }
+}
