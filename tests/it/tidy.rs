@@ -396,7 +396,8 @@ fn rust_files_keep_the_house_rules() {
         let may_print = ["services/allinone/", "tests/", "services/demo/"];
         let prints =
             text.contains(" println!(") && !may_print.iter().any(|place| name.starts_with(place));
-        if prints && !text.contains("#[cfg(test)]") && !name.contains("/bin/") {
+        let is_program = name.contains("/bin/") || name.contains("/benches/");
+        if prints && !text.contains("#[cfg(test)]") && !is_program {
             found.push(format!("{name}: prints"));
         }
     }

@@ -1,0 +1,70 @@
+//! Which columns of a file are read.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{encoding::Encoding, error::Error, rows::Cells};
+
+/// The columns that are read, by their headers. No other column is looked at, and none leaves the
+/// engine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Columns {
+    /// Header of the ID numbers.
+    pub id_number: String,
+    /// Header of the names, if rows are to have the authorised person's. Absent: by number alone.
+    pub name: Option<String>,
+    /// Headers of the values that are handed on with a hit, in this order.
+    pub values: Vec<String>,
+}
+
+/// Where the columns are, from 0.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Layout {
+    pub id_number: usize,
+    pub name: Option<usize>,
+    pub values: Vec<usize>,
+    /// Cells that a row has at least.
+    pub width: usize,
+}
+
+/// Columns of a file at most: cells behind are not looked at.
+pub const COLUMNS_MAX: usize = 1024;
+
+impl Layout {
+    /// Finds the columns in the header row.
+    pub(crate) fn find(
+        columns: &Columns,
+        header: &[u8],
+        encoding: Encoding,
+    ) -> Result<Self, Error> {
+        let headers: Vec<_> = Cells::of(header)
+            .take(COLUMNS_MAX)
+            .map(|cell| cell.text(encoding).unwrap_or_default())
+            .collect();
+        let place = |name: &String| {
+            let mut places = (0..headers.len()).filter(|at| headers[*at] == name.as_str());
+            match (places.next(), places.next()) {
+                (Some(place), None) => Ok(place),
+                (None, _) => Err(Error::ColumnMissing {
+                    column: name.clone(),
+                }),
+                (Some(_), Some(_)) => Err(Error::ColumnTwice {
+                    column: name.clone(),
+                }),
+            }
+        };
+        let id_number = place(&columns.id_number)?;
+        let name = columns.name.as_ref().map(place).transpose()?;
+        let values: Vec<usize> = columns.values.iter().map(place).collect::<Result<_, _>>()?;
+        let last = values
+            .iter()
+            .copied()
+            .chain(name)
+            .fold(id_number, usize::max);
+        Ok(Self {
+            id_number,
+            name,
+            values,
+            width: last + 1,
+        })
+    }
+}
