@@ -226,9 +226,13 @@ async fn one(
         }
     }
     let door = databases.operator(service).await?;
-    let mut connection = PgConnection::connect(&door.url).await?;
+    let mut connections = vec![PgConnection::connect(&door.url).await?];
+    // The embedded server has one client at a time.
+    if matches!(databases, Databases::External { .. }) {
+        connections.push(PgConnection::connect(&door.url).await?);
+    }
     let key = &keys.ledger;
-    let report = ledger::verify(&mut connection, service, key, log, &known, |rows, of| {
+    let report = ledger::verify(&mut connections, service, key, log, &known, |rows, of| {
         // Progress is for the eye: one that finds the queue full is left out.
         let _ = lines.try_send(Line::Progress {
             service: service.to_owned(),
@@ -237,6 +241,8 @@ async fn one(
         });
     });
     let report = report.await?;
+    connections.truncate(1);
+    let mut connection = connections.pop().context("a connection")?;
     let mut fault = report.fault.map(|fault| fault.to_string());
     if fault.is_none() {
         fault = access_log::verify(&mut connection, service).await?;

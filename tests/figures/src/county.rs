@@ -335,10 +335,16 @@ async fn service(
     Ok(Service::new(database.clone(), neighbours, store, ledger))
 }
 
+/// Columns of a queue's row that are written.
+const WORK: &str =
+    "subject, role, is_lead, household_id, division_code, rank, due_on, steps, barred";
+
 /// A case that the service has led, to be copied.
 pub struct Sample {
     /// Its row as COPY writes it.
     row: Pattern,
+    /// Its rows in the queues as COPY writes them.
+    work: Pattern,
     events: Vec<Event>,
     /// Next day on which somebody has to be told of it.
     pub alarm_on: Option<NaiveDate>,
@@ -379,12 +385,13 @@ impl Sample {
         let alarm_on = row.try_get(2)?;
         let words = [case.to_owned(), household.to_string(), number.clone()];
 
-        let copy = format!("copy (select * from workflow.cases where id = '{id}') to stdout");
-        let out = owner.copy_out_raw(&copy).await?;
-        let pieces: Vec<_> = out.try_collect().await?;
+        let work = format!("select {WORK} from workflow.work where subject = '{id}'");
+        let work = Pattern::new(copy_out(&mut owner, &work).await?, &words);
+        let row = format!("select * from workflow.cases where id = '{id}'");
+        let row = copy_out(&mut owner, &row).await?;
         // The row holds the words once as they are and once in its body, which is in hex.
         let both: Vec<String> = words.iter().cloned().chain(words.iter().map(hex)).collect();
-        let row = Pattern::new(pieces.concat(), &both);
+        let row = Pattern::new(row, &both);
 
         let rows = sqlx::query(
             "select kind, division_code, traceparent, recorded_at, payload
@@ -411,6 +418,7 @@ impl Sample {
         };
         Ok(Self {
             row,
+            work,
             events,
             alarm_on,
             number,
@@ -444,13 +452,16 @@ impl Sample {
     }
 
     async fn copy_rows(&self, owner: &mut PgConnection, copies: Range<u64>) -> anyhow::Result<()> {
-        let mut rows = Vec::new();
+        let (mut rows, mut work) = (Vec::new(), Vec::new());
         for copy in copies {
             let words = self.words(copy);
+            work.extend(self.work.with(&words));
             let both: Vec<String> = words.iter().cloned().chain(words.iter().map(hex)).collect();
             rows.extend(self.row.with(&both));
         }
-        copy_in(owner, "copy workflow.cases from stdin", rows).await
+        copy_in(owner, "copy workflow.cases from stdin", rows).await?;
+        let copy = format!("copy workflow.work ({WORK}) from stdin");
+        copy_in(owner, &copy, work).await
     }
 
     /// Puts the events behind those that are there, and the ledger on.
@@ -522,6 +533,13 @@ pub fn case_id(copy: u64) -> Uuid {
 fn hex(word: impl AsRef<[u8]>) -> String {
     let bytes = word.as_ref().iter();
     bytes.map(|byte| format!("{byte:02x}")).collect()
+}
+
+async fn copy_out(owner: &mut PgConnection, select: &str) -> anyhow::Result<Vec<u8>> {
+    let copy = format!("copy ({select}) to stdout");
+    let out = owner.copy_out_raw(&copy).await?;
+    let pieces: Vec<_> = out.try_collect().await?;
+    Ok(pieces.concat())
 }
 
 async fn copy_in(owner: &mut PgConnection, copy: &str, rows: Vec<u8>) -> anyhow::Result<()> {
@@ -620,7 +638,15 @@ pub async fn disconnect(
 /// Whether the ledger holds and the rows say what the events say.
 pub async fn verified(county: &County) -> anyhow::Result<()> {
     let mut owner = county.test.owner().await;
-    let report = ledger::verify(&mut owner, NAME, &ledger_key(), None, &[], |_, _| ()).await?;
+    let report = ledger::verify(
+        std::slice::from_mut(&mut owner),
+        NAME,
+        &ledger_key(),
+        None,
+        &[],
+        |_, _| (),
+    )
+    .await?;
     if let Some(fault) = report.fault {
         bail!("the ledger does not hold: {fault}");
     }

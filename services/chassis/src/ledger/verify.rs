@@ -6,6 +6,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use futures::{TryStreamExt as _, stream::FuturesOrdered};
 use sqlx::{AssertSqlSafe, PgConnection, Row as _};
 use tokio::sync::{mpsc, oneshot};
 
@@ -137,19 +138,23 @@ pub struct Report {
 }
 
 /// Recomputes the ledger of `schema` row by row, and compares it with its tiles, with the checkpoints
-/// that `log` has signed, and with `copies` that others hold. `connection` must see every row: the
-/// owner's with row-level security off, or a superuser's. `progress` is told rows read and rows in all.
+/// that `log` has signed, and with `copies` that others hold. `connections` must see every row: the
+/// owner's with row-level security off, or a superuser's. One is enough; with two, which the embedded
+/// server does not have, the server reads on two cores. `progress` is told rows read and rows in all.
 ///
 /// # Errors
-/// The database does not answer. A fault of the ledger is in the report.
+/// The database does not answer, or there is no connection. A fault of the ledger is in the report.
 pub async fn verify(
-    connection: &mut PgConnection,
+    connections: &mut [PgConnection],
     schema: &str,
     key: &SecretKey,
     log: Option<&LogVerifier>,
     copies: &[Known],
     mut progress: impl FnMut(i64, i64),
 ) -> Result<Report, Error> {
+    let Some((connection, others)) = connections.split_first_mut() else {
+        return Err(Error::Internal(anyhow::anyhow!("no connection to read by")));
+    };
     // What was sealed first and the rows after it, so that what is sealed meanwhile is not missed.
     let sealed = Sealed::read(connection, schema, log, copies).await?;
     let (head, roots) = read_head(connection, schema).await?;
@@ -190,26 +195,33 @@ pub async fn verify(
     });
     spawned.map_err(|error| Error::Internal(error.into()))?;
 
-    row::read_in_order(connection, false).await?;
-    let mut range = (i64::MIN, CHUNK);
-    loop {
-        let copied = row::copy(connection, schema, range).await?;
-        let is_last = copied.len() <= row::EMPTY_BYTES;
-        let last = range.1.unsigned_abs() / WIDTH;
-        let first = last - CHUNK.unsigned_abs() / WIDTH;
-        let tiles = match first * WIDTH < sealed.tiled {
-            true => store::tiles_between(connection, schema, Some((first, last - 1))).await?,
-            false => HashMap::new(),
-        };
+    // Positions are dense, or the checker finds the hole.
+    let mut until = (1..).map(|chunks| chunks * CHUNK);
+    let mut reading = FuturesOrdered::new();
+    for connection in std::iter::once(&mut *connection).chain(others) {
+        row::read_in_order(connection, false).await?;
+        reading.extend(
+            until
+                .next()
+                .map(|until| read(connection, schema, until, sealed.tiled)),
+        );
+    }
+    while let Some((connection, done, chunk)) = reading.try_next().await? {
+        let is_last = chunk.copied.len() <= row::EMPTY_BYTES;
+        reading.extend(
+            until
+                .next()
+                .map(|until| read(connection, schema, until, sealed.tiled)),
+        );
         // When nobody takes it a fault has been found.
-        if work.send(Chunk { copied, tiles }).await.is_err() || is_last {
+        if work.send(chunk).await.is_err() || is_last {
             break;
         }
-        progress(range.1.min(head), head);
-        // Positions are dense, or the checker finds the hole.
-        range = (range.1, range.1 + CHUNK);
+        progress(done.min(head), head);
     }
-    drop(work);
+    // A read that was begun is brought to its end, or its connection could not be used again.
+    while reading.try_next().await?.is_some() {}
+    drop((reading, work));
     let judged = judged.await;
     let gone = |_| Error::Internal(anyhow::anyhow!("the thread that checks rows has ended"));
     let (checker, fault) = judged.map_err(gone)??;
@@ -221,6 +233,29 @@ pub async fn verify(
     let (now, _) = read_head(connection, schema).await?;
     let fault = fault.or_else(|| checker.finish(now, last.unwrap_or(0)));
     Ok(checker.report(fault))
+}
+
+/// Fetches the rows of the chunk that ends at `until`, with their tiles; gives the connection back.
+async fn read<'a>(
+    connection: &'a mut PgConnection,
+    schema: &str,
+    until: i64,
+    tiled: u64,
+) -> Result<(&'a mut PgConnection, i64, Chunk), Error> {
+    // The first one takes in whatever lies before the first position.
+    let after = if until == CHUNK {
+        i64::MIN
+    } else {
+        until - CHUNK
+    };
+    let copied = row::copy(connection, schema, (after, until)).await?;
+    let last = until.unsigned_abs() / WIDTH;
+    let first = last - CHUNK.unsigned_abs() / WIDTH;
+    let tiles = match first * WIDTH < tiled {
+        true => store::tiles_between(connection, schema, Some((first, last - 1))).await?,
+        false => HashMap::new(),
+    };
+    Ok((connection, until, Chunk { copied, tiles }))
 }
 
 async fn read_head(

@@ -10,7 +10,15 @@ use sqlx::{AssertSqlSafe, Executor, PgConnection};
 use crate::{VILLAGE, done, fresh, make_one};
 
 async fn verify(owner: &mut PgConnection) -> Report {
-    let report = ledger::verify(owner, "spine", &ledger_key(), None, &[], |_, _| {}).await;
+    let report = ledger::verify(
+        std::slice::from_mut(owner),
+        "spine",
+        &ledger_key(),
+        None,
+        &[],
+        |_, _| {},
+    )
+    .await;
     report.expect("read")
 }
 
@@ -153,7 +161,15 @@ async fn a_payload_can_be_erased_and_the_log_still_checks() {
     assert_eq!(verify(&mut owner).await.rows, 7, "and it goes on");
     // Without the key nobody can make the hash of a payload.
     let stranger = SecretKey::new([1; 32]);
-    let report = ledger::verify(&mut owner, "spine", &stranger, None, &[], |_, _| {}).await;
+    let report = ledger::verify(
+        std::slice::from_mut(&mut owner),
+        "spine",
+        &stranger,
+        None,
+        &[],
+        |_, _| {},
+    )
+    .await;
     assert_eq!(
         report.expect("read").fault,
         Some(Fault::Payload { position: 1 })

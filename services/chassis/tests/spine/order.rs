@@ -85,7 +85,15 @@ async fn audit(test: &TestDatabase, stop: &Lifecycle) -> i64 {
     let mut owner = test.owner().await;
     loop {
         let last = stop.is_stopping();
-        let report = ledger::verify(&mut owner, "spine", &ledger_key(), None, &[], |_, _| {}).await;
+        let report = ledger::verify(
+            std::slice::from_mut(&mut owner),
+            "spine",
+            &ledger_key(),
+            None,
+            &[],
+            |_, _| {},
+        )
+        .await;
         let report = report.expect("read");
         assert_eq!(report.fault, None);
         if last {

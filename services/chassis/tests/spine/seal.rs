@@ -165,7 +165,14 @@ async fn make_roots(owner: &mut PgConnection) {
 
 async fn verify(owner: &mut PgConnection, copies: &[Known]) -> Report {
     let (key, log) = (ledger_key(), verifier());
-    let report = ledger::verify(owner, "spine", &key, Some(&log), copies, |_, _| {});
+    let report = ledger::verify(
+        std::slice::from_mut(owner),
+        "spine",
+        &key,
+        Some(&log),
+        copies,
+        |_, _| {},
+    );
     report.await.expect("read")
 }
 

@@ -274,6 +274,8 @@ async fn outcome(owner: &mut PgConnection, case: u64) -> anyhow::Result<String> 
         "select jsonb_build_object(
              'row', (select to_jsonb(c) - 'id' - 'household_id' - 'case_number' - 'body'
                      from workflow.cases c where id = $1),
+             'work', (select jsonb_agg(to_jsonb(w) - 'subject' - 'household_id' order by role)
+                      from workflow.work w where subject = $1),
              'events', (select jsonb_agg(kind order by position)
                         from workflow.feed where subject = $1),
              'texts', (select jsonb_agg(jsonb_build_array(version, field, body) order by field)
