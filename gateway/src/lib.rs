@@ -18,18 +18,20 @@ mod socket;
 
 use std::process::ExitCode;
 
-use chassis::{config, lifecycle::Runtime, process};
-use tokio::net::TcpListener;
+use chassis::{health, lifecycle::Runtime, process};
 
 pub use peers::Peers;
 pub use server::{Config, run};
 
-/// Runs the gateway.
+/// Runs the gateway, or does what its arguments ask for instead.
 #[must_use]
 pub fn main() -> ExitCode {
-    process::block_on("gateway", async {
-        let config: Config = config::load()?;
-        let listener = TcpListener::bind(config.listen).await?;
+    process::run::<Config>("gateway", &[], async |asked, settings| {
+        if asked.is_some() {
+            return health::http(settings.section(&["listen"])?).await;
+        }
+        let config: Config = settings.all()?;
+        let listener = process::listen(config.listen, "listen").await?;
         tracing::info!(address = %config.listen, "serving");
         let runtime = Runtime::system();
         process::until_signal(&runtime, run(config, listener, runtime.clone())).await

@@ -30,6 +30,7 @@ use http::{
     header::{REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS},
 };
 use opentelemetry::metrics::Histogram;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use tokio::{net::TcpListener, sync::Semaphore};
 use tower::ServiceBuilder;
@@ -59,10 +60,11 @@ const REQUEST_WITHIN: Duration = Duration::from_secs(15);
 const FILE_WITHIN: Duration = Duration::from_secs(15 * 60);
 
 /// How the gateway is configured.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// Where HTTP is served.
+    #[schemars(with = "String")]
     pub listen: SocketAddr,
     /// URLs of the four services, by name.
     pub peers: BTreeMap<String, String>,

@@ -206,7 +206,7 @@ fn the_embedded_database_still_builds() {
 
 #[test]
 fn the_root_holds_what_it_should() {
-    const KNOWN: [&str; 25] = [
+    const KNOWN: [&str; 26] = [
         ".cargo",
         ".ci",
         ".dockerignore",
@@ -224,6 +224,7 @@ fn the_root_holds_what_it_should() {
         "README.md",
         "buf.yaml",
         "clippy.toml",
+        "compose",
         "deny.toml",
         "docker-compose.yml",
         "docs",

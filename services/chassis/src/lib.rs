@@ -16,6 +16,7 @@ pub mod error;
 pub mod evidence;
 pub mod feed;
 pub mod feed_server;
+pub mod health;
 pub mod ledger;
 pub mod lifecycle;
 pub mod merkle;

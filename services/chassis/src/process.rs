@@ -1,13 +1,17 @@
-//! `main` of a service: configuration, telemetry, sockets, signals.
+//! `main` of a process: arguments, configuration, telemetry, sockets, signals.
 
-use std::{future::Future, net::SocketAddr, process::ExitCode, time::Duration};
+use std::{future::Future, io::Write, net::SocketAddr, process::ExitCode, time::Duration};
 
+use anyhow::Context;
 use axum::{Router, http::StatusCode, routing::get};
+use clap::{Arg, ArgAction, Command};
+use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use tokio::net::TcpListener;
 
 use crate::{
-    config::{self, DatabaseConfig, ProcessConfig},
+    config::{DatabaseConfig, ProcessConfig, Settings},
+    health,
     lifecycle::{Runtime, Stopped, signal},
     telemetry,
 };
@@ -20,7 +24,7 @@ pub trait Service {
     /// One word: schema, role, image command.
     const NAME: &'static str;
     /// Its configuration.
-    type Config: DeserializeOwned + Send;
+    type Config: DeserializeOwned + JsonSchema + Send;
 
     /// The part of the configuration that every service has.
     fn process(config: &Self::Config) -> &ProcessConfig;
@@ -34,35 +38,85 @@ pub trait Service {
     ) -> impl Future<Output = anyhow::Result<()>> + Send;
 }
 
-/// Runs a service; `migrate` as the only argument migrates and ends.
+/// Runs a service, or does what its arguments ask for instead.
 #[must_use]
 pub fn main<S: Service>() -> ExitCode {
-    block_on(S::NAME, async {
-        let config: S::Config = config::load()?;
-        if std::env::args().nth(1).as_deref() == Some("migrate") {
-            return S::migrate(&S::process(&config).database).await;
-        }
-        let process = S::process(&config).clone();
-        let listener = TcpListener::bind(process.listen).await?;
-        let runtime = Runtime::system();
-        if let Some(address) = process.metrics_listen {
-            serve_metrics(address, &runtime).await?;
-        }
-        tracing::info!(address = %process.listen, "serving");
-        until_signal(&runtime, S::run(config, listener, runtime.clone())).await
+    let migrate = Command::new("migrate")
+        .about("Brings the schema to this program's version and ends; needs process.database only");
+    run::<S::Config>(S::NAME, &[migrate], async |asked, settings| match asked {
+        Some("migrate") => S::migrate(&settings.section(&["process", "database"])?).await,
+        Some(_) => health::grpc(settings.section(&["process", "listen"])?).await,
+        None => serve::<S>(settings.all()?).await,
     })
 }
 
-/// Runs a program with telemetry and TLS set up; what goes wrong is said in one line.
-pub fn block_on(name: &'static str, program: impl Future<Output = anyhow::Result<()>>) -> ExitCode {
-    // A provider is installed only once; whoever was first is as good.
-    let _ = rustls::crypto::ring::default_provider().install_default();
+async fn serve<S: Service>(config: S::Config) -> anyhow::Result<()> {
+    let process = S::process(&config).clone();
+    let listener = listen(process.listen, "process.listen").await?;
+    let runtime = Runtime::system();
+    if let Some(address) = process.metrics_listen {
+        serve_metrics(address, &runtime).await?;
+    }
+    tracing::info!(address = %process.listen, "serving");
+    until_signal(&runtime, S::run(config, listener, runtime.clone())).await
+}
+
+/// Binds the address that the key `key` gives.
+///
+/// # Errors
+/// Somebody else has it, or this machine does not.
+pub async fn listen(address: SocketAddr, key: &str) -> anyhow::Result<TcpListener> {
+    let bound = TcpListener::bind(address).await;
+    bound.with_context(|| format!("{key}: cannot listen on {address}"))
+}
+
+/// Runs a program by its arguments: `does` is given the subcommand (`health` or one of `more`), or none
+/// to serve. What goes wrong is said in one line.
+pub fn run<C: DeserializeOwned + JsonSchema>(
+    name: &'static str,
+    more: &[Command],
+    does: impl AsyncFnOnce(Option<&str>, Settings) -> anyhow::Result<()>,
+) -> ExitCode {
+    let flag = |name, help| {
+        Arg::new(name)
+            .long(name)
+            .help(help)
+            .action(ArgAction::SetTrue)
+    };
+    let arguments = Command::new(name)
+        .version(env!("CARGO_PKG_VERSION"))
+        .about("Serves until it is asked to stop. Configured by BACKSTOP_CONFIG and BACKSTOP__…")
+        .args_conflicts_with_subcommands(true)
+        .arg(flag(
+            "print-config",
+            "Prints the effective configuration, secrets hidden, and ends",
+        ))
+        .arg(flag(
+            "check-config",
+            "Says what is wrong with the configuration and ends",
+        ))
+        .subcommand(Command::new("health").about("Ends with 0 when the running process is ready"))
+        .subcommands(more)
+        .get_matches();
+    let asked = arguments.subcommand_name();
     let program = async {
+        let settings = Settings::read::<C>()?;
+        if arguments.get_flag("print-config") {
+            std::io::stdout().write_all(settings.print().as_bytes())?;
+        }
+        if arguments.get_flag("print-config") || arguments.get_flag("check-config") {
+            return settings.all::<C>().map(drop);
+        }
+        if asked == Some("health") {
+            return does(asked, settings).await;
+        }
         let telemetry = telemetry::init(name)?;
-        let ended = program.await;
+        let ended = does(asked, settings).await;
         telemetry.shutdown();
         ended
     };
+    // A provider is installed only once; whoever was first is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let ended = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -96,7 +150,7 @@ pub async fn until_signal(
 }
 
 async fn serve_metrics(address: SocketAddr, runtime: &Runtime) -> anyhow::Result<()> {
-    let listener = TcpListener::bind(address).await?;
+    let listener = listen(address, "process.metrics_listen").await?;
     let lifecycle = runtime.lifecycle.clone();
     let router = Router::new()
         .route("/metrics", get(|| async { telemetry::metrics_text() }))

@@ -1,8 +1,9 @@
 //! Keys that never show themselves.
 
-use std::{fmt, str::FromStr};
+use std::{borrow::Cow, fmt, str::FromStr};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, de};
 
 /// A 32-byte key, written as base64 in configuration. `Debug` never shows it.
@@ -45,6 +46,16 @@ impl<'de> Deserialize<'de> for SecretKey {
         String::deserialize(deserializer)?
             .parse()
             .map_err(de::Error::custom)
+    }
+}
+
+impl JsonSchema for SecretKey {
+    fn schema_name() -> Cow<'static, str> {
+        "SecretKey".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "writeOnly": true })
     }
 }
 

@@ -5,6 +5,7 @@
 
 use std::{collections::HashMap, sync::OnceLock};
 
+use anyhow::Context;
 use opentelemetry::{
     KeyValue, global,
     metrics::Meter,
@@ -42,7 +43,7 @@ pub struct Telemetry {
 /// `BACKSTOP_LOG` filters logs (default `info`); `OTEL_EXPORTER_OTLP_ENDPOINT` turns on traces.
 ///
 /// # Errors
-/// Telemetry was started already, or an exporter cannot be built.
+/// Telemetry was started already, an exporter cannot be built, or `BACKSTOP_LOG` is no filter.
 pub fn init(service: &'static str) -> anyhow::Result<Telemetry> {
     init_with(service, "info")
 }
@@ -71,14 +72,20 @@ pub fn init_with(service: &'static str, log: &str) -> anyhow::Result<Telemetry> 
     );
 
     let mut tracer = SdkTracerProvider::builder().with_resource(resource);
-    if std::env::var_os("OTEL_EXPORTER_OTLP_ENDPOINT").is_some() {
+    // Empty is how a compose file says that there is none.
+    let endpoint = std::env::var_os("OTEL_EXPORTER_OTLP_ENDPOINT");
+    if endpoint.is_some_and(|endpoint| !endpoint.is_empty()) {
         let exporter = opentelemetry_otlp::SpanExporter::builder()
             .with_tonic()
             .build()?;
         tracer = tracer.with_batch_exporter(exporter);
     }
     let tracer = tracer.build();
-    let filter = EnvFilter::try_from_env("BACKSTOP_LOG").unwrap_or_else(|_| EnvFilter::new(log));
+    let asked = std::env::var("BACKSTOP_LOG").unwrap_or_default();
+    let filter = match asked.as_str() {
+        "" => EnvFilter::new(log),
+        asked => EnvFilter::try_new(asked).context("BACKSTOP_LOG")?,
+    };
     // What is logged and what is traced are asked for apart: a quiet log must not cut a trace.
     let traces = tracing_opentelemetry::layer()
         .with_tracer(tracer.tracer("backstop"))

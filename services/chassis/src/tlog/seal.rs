@@ -6,6 +6,7 @@ use std::{ops::ControlFlow, time::Duration};
 use anyhow::anyhow;
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use kernel::DivisionCode;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use sqlx::AssertSqlSafe;
 use uuid::Uuid;
@@ -41,7 +42,7 @@ const RETRY: Duration = Duration::from_secs(10);
 const EXTRACT_MAX: usize = 1000;
 
 /// How a ledger is sealed.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LogConfig {
     /// Name of the log, the same for ever; like a URL without its scheme.

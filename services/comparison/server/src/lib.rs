@@ -16,6 +16,7 @@ pub mod window;
 
 use std::sync::Arc;
 
+use anyhow::Context;
 use chassis::{
     access_server::AccessServer,
     auth::{Authenticator, ServiceIdentity},
@@ -30,6 +31,8 @@ use proto::{
     comparison::v1::comparison_service_server::ComparisonServiceServer,
     feed::v1::feed_service_server::FeedServiceServer,
 };
+use schemars::JsonSchema;
+use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use sqlx::migrate::Migrator;
 use tokio::net::TcpListener;
@@ -46,14 +49,15 @@ pub const NAME: &str = "comparison";
 pub static MIGRATOR: Migrator = sqlx::migrate!();
 
 /// What the service is configured with. Peers: `households`, `workflow`.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// What every service has.
     pub process: ProcessConfig,
-    /// Redis that replicas share the alert feeds' windows in; each keeps its own when absent.
+    /// Redis that replicas share the alert feeds' windows in, `redis://…`; each keeps its own when absent.
     #[serde(default)]
-    pub redis_url: Option<String>,
+    #[schemars(with = "Option<String>", extend("writeOnly" = true))]
+    pub redis_url: Option<SecretString>,
 }
 
 /// Brings the schema to the program's version.
@@ -63,7 +67,8 @@ pub async fn migrate(database: &DatabaseConfig) -> anyhow::Result<()> {
 
 /// Serves until the runtime stops.
 pub async fn run(config: Config, listener: TcpListener, runtime: Runtime) -> anyhow::Result<()> {
-    let windows = Windows::new(config.redis_url.as_deref())?;
+    let redis_url = config.redis_url.as_ref().map(SecretString::expose_secret);
+    let windows = Windows::new(redis_url).context("redis_url")?;
     let config = config.process;
     let authenticator = Authenticator::new(&config.auth).await?;
     let identity = ServiceIdentity::new(&config.auth.service_token_file, authenticator.clone());

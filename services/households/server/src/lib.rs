@@ -30,6 +30,7 @@ use proto::{
     feed::v1::feed_service_server::FeedServiceServer,
     households::v1::households_service_server::HouseholdsServiceServer,
 };
+use schemars::JsonSchema;
 use serde::Deserialize;
 use sqlx::migrate::Migrator;
 use tokio::net::TcpListener;
@@ -45,7 +46,7 @@ pub const NAME: &str = "households";
 pub static MIGRATOR: Migrator = sqlx::migrate!();
 
 /// What the service is configured with. Peers: `workflow`.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// What every service has.

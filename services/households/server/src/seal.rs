@@ -11,12 +11,13 @@ use anyhow::{Context, ensure};
 use chassis::{error::Error, secret::SecretKey};
 use hmac::{Hmac, Mac};
 use kernel::IdNumber;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use sha2::Sha256;
 use uuid::Uuid;
 
 /// Keys of what is encrypted.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SealKeys {
     /// Key id that new values are sealed under.

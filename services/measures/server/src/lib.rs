@@ -24,6 +24,7 @@ use proto::{
     feed::v1::feed_service_server::FeedServiceServer,
     measures::v1::measures_service_server::MeasuresServiceServer,
 };
+use schemars::JsonSchema;
 use serde::Deserialize;
 use sqlx::migrate::Migrator;
 use tokio::net::TcpListener;
@@ -38,9 +39,10 @@ pub const NAME: &str = "measures";
 pub static MIGRATOR: Migrator = sqlx::migrate!();
 
 /// What the service is configured with. Peers: `workflow`, `households`.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
+    /// What every service has.
     pub process: ProcessConfig,
 }
 

@@ -37,6 +37,7 @@ use proto::{
     feed::v1::feed_service_server::FeedServiceServer,
     workflow::v1::workflow_service_server::WorkflowServiceServer,
 };
+use schemars::JsonSchema;
 use serde::Deserialize;
 use sqlx::migrate::Migrator;
 use tokio::net::TcpListener;
@@ -53,9 +54,10 @@ pub static MIGRATOR: Migrator = sqlx::migrate!();
 
 /// What the service is configured with. Peers: `households`, `comparison`,
 /// `measures`.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
+    /// What every service has.
     pub process: ProcessConfig,
     /// Folder of papers and photos; shared by all replicas.
     pub evidence_folder: PathBuf,

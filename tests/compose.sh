@@ -1,0 +1,291 @@
+#!/usr/bin/env bash
+# Brings docker-compose.yml up, leads a household through the gateway, measures memory and tears all down.
+#
+#   BACKSTOP_PULL=1 tests/compose.sh          with the images that the files name, compiled in a container
+#   tests/compose.sh                          with bases made here of Debian's packages, compiled here
+#   BACKSTOP_BINARIES=FOLDER tests/compose.sh the same with binaries that are there already
+#
+# Where no container engine can be had it says so and ends well.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+work=$(mktemp -d)
+engine_pid=
+started=
+memory_mb_max=1000
+gateway=http://127.0.0.1:${BACKSTOP_PORT:=18080}
+export COMPOSE_PROJECT_NAME=backstop-test BACKSTOP_PORT DOCKER_BUILDKIT=1
+
+skip() { echo "skipped: tests/compose.sh: $1"; exit 0; }
+
+clean() {
+    local status=$?
+    if [ -n "$started" ]; then
+        if [ "$status" != 0 ]; then compose ps; compose logs --tail=30; fi
+        compose down --volumes --timeout 45 >/dev/null 2>&1 || echo "could not tear down" >&2
+    fi
+    if [ -n "$engine_pid" ]; then kill "$engine_pid" && wait "$engine_pid" || true; fi
+    rm -rf "$work"
+}
+trap clean EXIT
+trap 'exit 130' INT TERM
+
+debian_root() { [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; }
+
+need_engine() {
+    if docker info >/dev/null 2>&1; then return; fi
+    if ! command -v dockerd >/dev/null && debian_root; then
+        echo "installing a container engine …" >&2
+        apt-get update -qq
+        # Runlevel 1: nothing is started by the installation.
+        RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive \
+            apt-get install -y -qq --no-install-recommends docker.io docker-compose >/dev/null ||
+            skip "no container engine can be installed"
+    fi
+    command -v dockerd >/dev/null || skip "there is no container engine"
+    export DOCKER_HOST=unix://$work/docker.sock
+    dockerd -H "$DOCKER_HOST" --pidfile "$work/docker.pid" --exec-root "$work/exec" \
+        --data-root "${BACKSTOP_DOCKER_ROOT:-/var/lib/docker}" >"$work/dockerd.log" 2>&1 &
+    engine_pid=$!
+    for _ in $(seq 60); do
+        if docker info >/dev/null 2>&1; then return; fi
+        kill -0 "$engine_pid" 2>/dev/null || break
+        sleep 0.5
+    done
+    tail -3 "$work/dockerd.log" >&2
+    engine_pid=
+    skip "the container engine does not start"
+}
+
+# A client that can build: one without its builder is of no use, and there may be another.
+need_client() {
+    local client
+    # What was called once is remembered, and then the only answer.
+    hash -r
+    for client in $(type -aP docker); do
+        if printf 'FROM scratch\nLABEL of=nothing\n' | "$client" build -q - >/dev/null 2>&1; then
+            if [ "$client" != "$(command -v docker)" ]; then
+                mkdir -p "$work/bin" && ln -s "$client" "$work/bin/docker" && PATH=$work/bin:$PATH
+            fi
+            return
+        fi
+    done
+    skip "no client of the container engine can build (BuildKit)"
+}
+
+compose() {
+    if docker compose version >/dev/null 2>&1; then docker compose "$@"; else docker-compose "$@"; fi
+}
+
+# IMAGE SUITE PACKAGES [docker import's arguments …]: a Debian of these packages, made once.
+debian_image() {
+    if docker image inspect "$1" >/dev/null 2>&1; then return; fi
+    debian_root || skip "only root on Debian makes base images; BACKSTOP_PULL=1 pulls them"
+    command -v debootstrap >/dev/null ||
+        DEBIAN_FRONTEND=noninteractive apt-get install -y -qq debootstrap >/dev/null
+    echo "making $1 of Debian's packages …" >&2
+    local root; root=$(mktemp -d "$work/root.XXXX")
+    debootstrap --variant=minbase --include="$3" "$2" "$root" >"$work/debootstrap.log" ||
+        { tail -3 "$work/debootstrap.log" >&2; skip "Debian's packages cannot be had"; }
+    rm -rf "$root"/var/cache/apt/archives/*.deb
+    if [ -f "$work/entrypoint" ]; then install -m 755 "$work/entrypoint" "$root/usr/local/bin/"; fi
+    mkdir -p "$root/docker-entrypoint-initdb.d"
+    # As in the published images: whoever runs it may write its data and its socket.
+    local owner; owner=$(stat -c %u:%g "$root/var/lib/postgresql" 2>/dev/null || echo 0:0)
+    mkdir -p "$root/var/lib/postgresql/data" "$root/run/postgresql"
+    chown "$owner" "$root/var/lib/postgresql/data"
+    chmod 3777 "$root/run/postgresql"
+    tar -C "$root" -c . | docker import "${@:4}" - "$1" >/dev/null
+    rm -rf "$root"
+}
+
+# What the published image of PostgreSQL does with an empty folder, as far as docker-compose.yml uses it.
+postgres_entrypoint() {
+    cat >"$work/entrypoint" <<'SCRIPT'
+#!/bin/sh
+set -e
+if [ ! -s "$PGDATA/PG_VERSION" ]; then
+    initdb -U "$POSTGRES_USER" --pwfile="$POSTGRES_PASSWORD_FILE" --auth-local=trust \
+        --auth-host=scram-sha-256 $POSTGRES_INITDB_ARGS
+    echo 'host all all all scram-sha-256' >>"$PGDATA/pg_hba.conf"
+    pg_ctl -w -o "-c listen_addresses=" start
+    createdb -U "$POSTGRES_USER" "$POSTGRES_DB"
+    for script in /docker-entrypoint-initdb.d/*.sql; do
+        psql -v ON_ERROR_STOP=1 -q -U "$POSTGRES_USER" -d "$POSTGRES_DB" -f "$script"
+    done
+    pg_ctl -w -m fast stop
+fi
+exec "$@" -c listen_addresses='*'
+SCRIPT
+}
+
+# As little as binaries need: the C library, libgcc, certificates. No shell, so nothing can lean on one.
+runtime_image() {
+    if docker image inspect "$1" >/dev/null 2>&1; then return; fi
+    debian_root || skip "only root on Debian makes base images; BACKSTOP_PULL=1 pulls them"
+    mkdir -p "$work/debs" "$work/runtime/etc/ssl/certs" "$work/runtime/tmp"
+    (cd "$work/debs" && apt-get download -qq libc6 libgcc-s1 ca-certificates 2>/dev/null)
+    local package
+    for package in "$work"/debs/*.deb; do dpkg-deb -x "$package" "$work/runtime"; done
+    cat "$work"/runtime/usr/share/ca-certificates/mozilla/*.crt \
+        >"$work/runtime/etc/ssl/certs/ca-certificates.crt"
+    echo 'nonroot:x:65532:65532::/:/sbin/nologin' >"$work/runtime/etc/passwd"
+    tar -C "$work/runtime" -c . |
+        docker import --change 'ENV PATH=/usr/local/bin' - "$1" >/dev/null
+}
+
+local_images() {
+    postgres_entrypoint
+    debian_image backstop-test/postgres:17 trixie postgresql-17 \
+        --change 'ENV PATH=/usr/lib/postgresql/17/bin:/usr/local/bin:/usr/bin:/bin' \
+        --change 'ENV PGDATA=/var/lib/postgresql/data/pgdata' \
+        --change 'ENTRYPOINT ["/usr/local/bin/entrypoint"]'
+    rm "$work/entrypoint"
+    debian_image backstop-test/redis:7 bookworm redis-server
+    runtime_image backstop-test/runtime:1
+    export POSTGRES_IMAGE=backstop-test/postgres:17 REDIS_IMAGE=backstop-test/redis:7
+    export BACKSTOP_RUNTIME_IMAGE=backstop-test/runtime:1
+    # Nothing is compiled in a container then, and this is there.
+    export BACKSTOP_BUILD_IMAGE=backstop-test/runtime:1 BACKSTOP_BINARIES_STAGE=prebuilt
+    local binaries=${BACKSTOP_BINARIES:-}
+    if [ -z "$binaries" ]; then
+        cargo build --release --locked -p households -p workflow -p comparison -p measures -p gateway
+        binaries=${CARGO_TARGET_DIR:-target}/release
+    fi
+    rm -rf target/image
+    mkdir -p target/image/bin target/image/state/evidence
+    local name
+    for name in households workflow comparison measures gateway; do
+        install -m 755 "$binaries/$name" target/image/bin/
+    done
+}
+
+# DOCUMENT VARIABLES: in the name of whoever `token` is; prints the answer unless it has errors.
+graphql() {
+    local answer
+    answer=$(curl -sS --max-time 20 "$gateway/graphql" -H 'content-type: application/json' \
+        -H "authorization: Bearer $token" -d "{\"query\":\"$1\",\"variables\":$2}")
+    case $answer in
+        *'"errors"'* | *'"refusal":{'* | *'"violations":[{'*) echo "$answer" >&2; return 1 ;;
+    esac
+    printf '%s\n' "$answer"
+}
+
+# MUTATION INPUT FIELDS
+mutate() {
+    local type; type=${1^}Input
+    graphql "mutation(\$input: $type!) { $1(input: \$input) { $3 refusal { unmet { code } } violations { field code } } }" \
+        "{\"input\":{\"requestId\":\"$(cat /proc/sys/kernel/random/uuid)\",$2}}"
+}
+
+expect() {
+    case $2 in
+        *"$1"*) ;;
+        *) echo "expected $1 in $2" >&2; return 1 ;;
+    esac
+}
+
+# The first text that field NAME has in an answer.
+field() { sed -E "s/.*\"$1\":\"([^\"]*)\".*/\1/" <<<"$2"; }
+
+as() { token=$(compose/secrets.sh token "$1" "$2"); }
+
+# Through every service: divisions and a household (households), a paper in the evidence folder and a case
+# (workflow, which asks the others for facts), alerts (comparison, by Redis), and the case back in the
+# registry by the feed.
+smoke() {
+    local answer paper household code
+    as COUNTY_OFFICER 999999000000
+    for code in 999999000000:COUNTY 999999001000:TOWNSHIP 999999001001:VILLAGE; do
+        mutate putDivision "\"code\":\"${code%:*}\",\"name\":\"${code#*:}\",\"level\":\"${code#*:}\",\"validFrom\":\"2020-01-01\"" \
+            'division { code }' >/dev/null
+    done
+    as VILLAGE_CADRE 999999001001
+    answer=$(mutate createHousehold '"household":{"divisionCode":"999999001001","origin":"GENERAL","phone":"13800000000"},"members":[{"name":"张大山","idNumber":"999999198006010010","isHead":true,"relation":"户主","registered":true,"resident":true,"sharesIncome":true,"labourCapacity":"ORDINARY","health":"健康","schooling":"非在校生","medicallyInsured":true}]' \
+        'household { id }')
+    household=$(field id "$answer")
+    printf '%%PDF-1.4 a declaration' >"$work/paper.pdf"
+    answer=$(curl -sS --max-time 20 -T "$work/paper.pdf" -H "authorization: Bearer $token" \
+        "$gateway/files/evidence?divisionCode=999999001001")
+    paper=$(field sha256 "$answer")
+    answer=$(mutate declareCase "\"householdId\":\"$household\",\"channel\":\"SELF_DECLARATION\",\"risks\":[{\"type\":\"ILLNESS\"}],\"evidenceSha256\":[\"$paper\"]" \
+        'case { state }')
+    expect '"state":"DECLARED"' "$answer"
+    as COUNTY_OFFICER 999999000000
+    answer=$(graphql 'query { alerts(first: 5) { nodes { id } } }' '{}')
+    expect '"nodes":[]' "$answer"
+    local began; began=$SECONDS
+    until answer=$(graphql 'query { households(first: 5) { totalCount nodes { headName currentCase { state } members { name } } } }' '{}') &&
+        expect '"state":"DECLARED"' "$answer" 2>/dev/null; do
+        [ $((SECONDS - began)) -lt 20 ] || { echo "the case does not show: $answer" >&2; return 1; }
+        sleep 0.5
+    done
+    expect '"totalCount":1' "$answer"
+    # Nobody without a token, and nothing but the gateway from outside.
+    answer=$(curl -sS "$gateway/graphql" -H 'content-type: application/json' -d '{"query":"{ __typename }"}')
+    expect UNAUTHENTICATED "$answer"
+}
+
+running() { docker ps -q --filter "label=com.docker.compose.project=$COMPOSE_PROJECT_NAME"; }
+
+# Eight at a time read what is there: what memory it takes shows after work, not before.
+read_often() {
+    seq 400 | xargs -P 8 -I{} curl -sSf -o /dev/null --max-time 20 "$gateway/graphql" \
+        -H 'content-type: application/json' -H "authorization: Bearer $token" \
+        -d '{"query":"{ households(first: 50) { nodes { headName currentCase { state } members { name } } } }"}'
+}
+
+# Whoever is asked to stop does, and by itself.
+stops_in_order() {
+    local began id; began=$SECONDS
+    compose stop gateway households workflow comparison measures >/dev/null 2>&1
+    for id in $(docker ps -aq --filter "label=com.docker.compose.project=$COMPOSE_PROJECT_NAME"); do
+        expect ' 0' "$(docker inspect --format '{{.Name}} {{.State.ExitCode}}' "$id")"
+    done
+    echo "stopped after $((SECONDS - began)) s"
+}
+
+memory() {
+    local total name used; total=0
+    while read -r name used _; do
+        # 41.2MiB, 812KiB, 1.1GiB
+        used=$(awk -v used="$used" 'BEGIN {
+            unit = used; sub(/^[0-9.]+/, "", unit); value = used + 0
+            print int(value * (unit == "GiB" ? 1073.7 : unit == "KiB" ? 0.001024 : 1.0486) + 0.5)
+        }')
+        printf '  %-32s %4d MB\n' "$name" "$used"
+        total=$((total + used))
+    done < <(docker stats --no-stream --format '{{.Name}} {{.MemUsage}}' $(running))
+    echo "  in all                           $total MB"
+    [ "$total" -le "$memory_mb_max" ] || { echo "more than $memory_mb_max MB" >&2; return 1; }
+}
+
+wait_ready() {
+    local began=$SECONDS
+    until curl -sf -o /dev/null "$gateway/readyz"; do
+        [ $((SECONDS - began)) -lt 120 ] || { echo "not ready after 120 s" >&2; return 1; }
+        sleep 0.5
+    done
+}
+
+need_engine
+need_client
+if [ -z "${BACKSTOP_PULL-}" ]; then local_images; fi
+compose/secrets.sh
+compose config -q
+started=1
+export BACKSTOP_IMAGE=backstop-test/backstop:latest
+docker build -q -t "$BACKSTOP_IMAGE" \
+    --build-arg BUILD_IMAGE="${BACKSTOP_BUILD_IMAGE:-docker.io/library/rust:1.95.0-bookworm}" \
+    --build-arg RUNTIME_IMAGE="${BACKSTOP_RUNTIME_IMAGE:-gcr.io/distroless/cc-debian12:nonroot}" \
+    --build-arg BINARIES="${BACKSTOP_BINARIES_STAGE:-compiled}" .
+docker image inspect --format 'image: {{.Size}} bytes' "$BACKSTOP_IMAGE"
+began=$SECONDS
+compose up -d --no-build
+wait_ready
+echo "ready after $((SECONDS - began)) s"
+smoke
+read_often
+echo "memory:"
+memory
+stops_in_order
+echo "docker-compose.yml works"
