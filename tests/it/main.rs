@@ -2,6 +2,7 @@
 
 mod access;
 mod allinone;
+mod deployment;
 mod e2e;
 mod process;
 mod tidy;

@@ -1,0 +1,668 @@
+//! What operations deploy from is held to the code: the page of all settings, docker-compose.yml and k8s/.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use chassis::config::{Key, Settings, keys};
+use serde_yaml::Value;
+
+const SERVICES: [&str; 4] = ["households", "workflow", "comparison", "measures"];
+const GRPC: u64 = 50051;
+const METRICS: u64 = 9464;
+const HTTP: u64 = 8080;
+
+fn root() -> PathBuf {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent();
+    root.expect("the root").to_owned()
+}
+
+fn read(file: &str) -> String {
+    fs::read_to_string(root().join(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
+}
+
+fn assert_none(what: &str, found: &[String]) {
+    assert!(found.is_empty(), "{what}:\n  {}", found.join("\n  "));
+}
+
+fn keys_of(process: &str) -> Vec<Key> {
+    match process {
+        "households" => keys::<households::Config>(),
+        "workflow" => keys::<workflow::Config>(),
+        "comparison" => keys::<comparison::Config>(),
+        "measures" => keys::<measures::Config>(),
+        _ => keys::<gateway::Config>(),
+    }
+}
+
+/// Says what a process would say to these settings.
+fn refusal(process: &str, variables: Vec<(String, String)>) -> Option<String> {
+    fn said<T: schemars::JsonSchema + serde::de::DeserializeOwned>(
+        variables: Vec<(String, String)>,
+    ) -> Option<String> {
+        let settings = Settings::read_from::<T>(variables);
+        let refused = settings.and_then(|settings| settings.all::<T>()).err();
+        refused.map(|error| format!("{error:#}"))
+    }
+    match process {
+        "households" => said::<households::Config>(variables),
+        "workflow" => said::<workflow::Config>(variables),
+        "comparison" => said::<comparison::Config>(variables),
+        "measures" => said::<measures::Config>(variables),
+        _ => said::<gateway::Config>(variables),
+    }
+}
+
+/// The services that a process asks, by its code.
+fn peers_in_code(process: &str) -> BTreeSet<String> {
+    if process == "gateway" {
+        return SERVICES.map(str::to_owned).into();
+    }
+    let code = read(&format!("services/{process}/server/src/lib.rs"));
+    let asked = code.split("config.peer(\"").skip(1);
+    let asked = asked.filter_map(|rest| rest.split_once('"'));
+    asked.map(|(peer, _)| peer.to_owned()).collect()
+}
+
+fn peers_in(variables: &[(String, String)]) -> BTreeSet<String> {
+    let peers = variables.iter().filter_map(|(name, url)| {
+        let (_, peer) = name.split_once("PEERS__")?;
+        let peer = peer.to_lowercase();
+        assert_eq!(*url, format!("http://{peer}:{GRPC}"), "{name}");
+        Some(peer)
+    });
+    peers.collect()
+}
+
+/// What a process is given stands the test of the process itself. Secrets' files are not there, so others
+/// are put in their place.
+fn check_settings(place: &str, process: &str, mut given: Vec<(String, String)>) {
+    let key = tempfile::NamedTempFile::new().expect("a file");
+    fs::write(&key, "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=").expect("written");
+    assert_eq!(
+        peers_in(&given),
+        peers_in_code(process),
+        "{place}: {process}"
+    );
+    for (name, value) in &mut given {
+        if name.ends_with("_FILE") {
+            assert!(
+                value.starts_with("/run/secrets/"),
+                "{place}: {name}={value}"
+            );
+            key.path().to_str().expect("UTF-8").clone_into(value);
+        }
+    }
+    if let Some(refused) = refusal(process, given) {
+        panic!("{place}: {process} would not start: {refused}");
+    }
+}
+
+#[test]
+fn every_setting_is_documented() {
+    let page = root().join("docs/configuration.md");
+    let expected = configuration_page();
+    if std::env::var_os("BACKSTOP_UPDATE").is_some() {
+        fs::write(&page, &expected).expect("written");
+    }
+    assert!(
+        fs::read_to_string(&page).unwrap_or_default() == expected,
+        "docs/configuration.md does not say what the code does; write it with\n\
+         BACKSTOP_UPDATE=1 cargo test -p tests --test it every_setting_is_documented"
+    );
+}
+
+fn configuration_page() -> String {
+    // What stands above the first table is written by hand.
+    let page = read("docs/configuration.md");
+    let head = page
+        .split_once("\n## Every service\n")
+        .map(|(head, _)| head);
+    let mut page = head.unwrap_or(&page).to_owned();
+    let shared: Vec<Key> = keys_of("measures");
+    page += "\n## Every service\n\n";
+    page += "Households, workflow, comparison and measures.\n\n";
+    page += &table(&shared);
+    for process in SERVICES.into_iter().chain(["gateway"]) {
+        let own = keys_of(process);
+        let own: Vec<Key> = own
+            .into_iter()
+            .filter(|key| process == "gateway" || !shared.contains(key))
+            .collect();
+        page += &format!("\n## {process}\n\n");
+        let peers: Vec<String> = peers_in_code(process).into_iter().collect();
+        page += &format!("Peers: {}.\n", peers.join(", "));
+        if !own.is_empty() {
+            page += &format!("\n{}", table(&own));
+        }
+    }
+    page
+}
+
+fn table(keys: &[Key]) -> String {
+    let mut text = "| key | variable | default | what for |\n|---|---|---|---|\n".to_owned();
+    for key in keys {
+        assert!(
+            !key.description.is_empty(),
+            "{} is not explained",
+            key.name()
+        );
+        let default = match (&key.default, key.required) {
+            (Some(default), _) => format!("`{default}`"),
+            (None, true) => "required".to_owned(),
+            (None, false) => String::new(),
+        };
+        let secret = if key.secret { " **Secret.**" } else { "" };
+        let line = format!(
+            "| `{}` | `{}` | {default} | {}{secret} |\n",
+            key.name(),
+            key.variable(),
+            key.description
+        );
+        text += &line;
+    }
+    text
+}
+
+// --- docker-compose.yml
+
+fn compose() -> Value {
+    let mut file: Value = serde_yaml::from_str(&read("docker-compose.yml")).expect("YAML");
+    // What is merged in merges others itself, two deep; one turn resolves one level.
+    for _ in 0..3 {
+        file.apply_merge().expect("merged");
+    }
+    file
+}
+
+/// The environment of a service of the compose file, its variables replaced by their defaults.
+fn compose_environment(service: &Value) -> Vec<(String, String)> {
+    let environment = service["environment"].as_mapping().expect("environment");
+    let pairs = environment.iter().map(|(name, value)| {
+        let value = value.as_str().expect("a text");
+        (name.as_str().expect("a name").to_owned(), defaults(value))
+    });
+    pairs.collect()
+}
+
+/// `${NAME:-default}` as `default`.
+fn defaults(text: &str) -> String {
+    let Some((before, rest)) = text.split_once("${") else {
+        return text.to_owned();
+    };
+    let (inside, after) = rest.split_once('}').expect("closed");
+    let (_, default) = inside.split_once(":-").expect("a default");
+    format!("{before}{default}{}", defaults(after))
+}
+
+#[test]
+fn compose_gives_every_process_what_it_needs() {
+    let file = compose();
+    for process in SERVICES.into_iter().chain(["gateway"]) {
+        let service = &file["services"][process];
+        check_settings("docker-compose.yml", process, compose_environment(service));
+        assert_eq!(service["command"][0], process);
+        let health: Value =
+            serde_yaml::from_str(&format!("[CMD, {process}, health]")).expect("YAML");
+        assert_eq!(service["healthcheck"]["test"], health);
+        for (name, value) in compose_environment(service) {
+            if let Some(secret) = value.strip_prefix("/run/secrets/") {
+                let mounted = service["secrets"].as_sequence().expect("secrets");
+                assert!(mounted.iter().any(|one| one == secret), "{process}: {name}");
+            }
+        }
+    }
+    for process in SERVICES {
+        let migration = &file["services"][format!("migrate-{process}")];
+        assert_eq!(migration["command"][0], process);
+        assert_eq!(migration["command"][1], "migrate");
+        let after = &file["services"][process]["depends_on"][format!("migrate-{process}")];
+        assert_eq!(after["condition"], "service_completed_successfully");
+    }
+}
+
+#[test]
+fn compose_is_hardened_and_small() {
+    let file = compose();
+    let mut found = Vec::new();
+    let mut limits_mb = 0;
+    for (name, service) in file["services"].as_mapping().expect("services") {
+        let name = name.as_str().expect("a name");
+        let hardened = service["read_only"] == true
+            && service["cap_drop"][0] == "ALL"
+            && service["security_opt"][0] == "no-new-privileges:true"
+            && service["privileged"].is_null()
+            && service["cap_add"].is_null();
+        if !hardened {
+            found.push(format!("{name} is not hardened"));
+        }
+        for port in service["ports"].as_sequence().into_iter().flatten() {
+            if !port
+                .as_str()
+                .is_some_and(|port| port.starts_with("127.0.0.1:"))
+            {
+                found.push(format!("{name} is open to others: {port:?}"));
+            }
+        }
+        let limit = service["mem_limit"]
+            .as_str()
+            .and_then(|text| text.strip_suffix('m'));
+        let Some(limit) = limit.and_then(|text| text.parse::<u32>().ok()) else {
+            found.push(format!("{name} has no limit of memory"));
+            continue;
+        };
+        // Migrations have ended before what they are for begins.
+        if service["profiles"].is_null() && !name.starts_with("migrate-") {
+            limits_mb += limit;
+        }
+    }
+    if limits_mb > 1000 {
+        found.push(format!("the limits add up to {limits_mb} MB"));
+    }
+    assert_none("docker-compose.yml", &found);
+}
+
+#[test]
+fn compose_secrets_are_all_made() {
+    let script = read("compose/secrets.sh");
+    let file = compose();
+    let mut found = Vec::new();
+    for (name, secret) in file["secrets"].as_mapping().expect("secrets") {
+        let name = name.as_str().expect("a name");
+        if secret["file"] != format!("./compose/secrets/{name}").as_str() {
+            found.push(format!("{name} is elsewhere"));
+        }
+        // Those of each service are made in a loop over the services.
+        let of_one = name
+            .split_once('-')
+            .filter(|(who, _)| SERVICES.contains(who) || ["migration", "gateway"].contains(who));
+        let made = match of_one {
+            Some((who, what)) => script.contains(who) && script.contains(&format!("$name-{what}")),
+            None => script.contains(name),
+        };
+        if !made {
+            found.push(format!("{name} is not made"));
+        }
+    }
+    assert_none("secrets of docker-compose.yml", &found);
+    assert!(read(".gitignore").contains("/compose/secrets\n"));
+    assert!(
+        read(".dockerignore").contains("\n*\n"),
+        "everything is left out but what is named"
+    );
+}
+
+#[test]
+fn the_image_is_built_with_the_projects_compiler() {
+    let toolchain = read("rust-toolchain.toml");
+    let version = toolchain
+        .split_once("channel = \"")
+        .and_then(|(_, rest)| rest.split_once('"'));
+    let (version, _) = version.expect("a channel");
+    for file in ["Dockerfile", "docker-compose.yml"] {
+        assert!(
+            read(file).contains(&format!("rust:{version}-")),
+            "{file} has another compiler"
+        );
+    }
+    let dockerfile = read("Dockerfile");
+    for process in SERVICES.into_iter().chain(["gateway"]) {
+        assert_eq!(
+            dockerfile.matches(&format!("-p {process}")).count(),
+            2,
+            "{process}"
+        );
+    }
+    assert!(dockerfile.contains("\nUSER 65532:65532\n"));
+}
+
+// --- k8s/
+
+/// Every object below `k8s/`, with its file.
+fn objects() -> Vec<(String, Value)> {
+    let mut objects = Vec::new();
+    let mut folders = vec![root().join("k8s")];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).expect("readable").flatten() {
+            if entry.path().is_dir() {
+                folders.push(entry.path());
+                continue;
+            }
+            let text = fs::read_to_string(entry.path()).expect("readable");
+            let file = entry
+                .path()
+                .strip_prefix(root())
+                .expect("inside")
+                .display()
+                .to_string();
+            for document in serde_yaml::Deserializer::from_str(&text) {
+                let value: Value = serde::Deserialize::deserialize(document)
+                    .unwrap_or_else(|error| panic!("{file}: {error}"));
+                objects.push((file.clone(), value));
+            }
+        }
+    }
+    objects
+}
+
+fn object(kind: &str, name: &str) -> Value {
+    let found = objects()
+        .into_iter()
+        .find(|(_, object)| object["kind"] == kind && object["metadata"]["name"] == name);
+    found.unwrap_or_else(|| panic!("no {kind} {name}")).1
+}
+
+fn items(value: &Value) -> impl Iterator<Item = &Value> {
+    value.as_sequence().into_iter().flatten()
+}
+
+/// Pod templates by file and name.
+fn pods() -> Vec<(String, Value)> {
+    let pods = objects().into_iter().filter(|(_, object)| {
+        ["Deployment", "Job", "StatefulSet", "DaemonSet", "CronJob"]
+            .iter()
+            .any(|kind| object["kind"] == *kind)
+    });
+    pods.map(|(file, object)| (file, object["spec"]["template"].clone()))
+        .collect()
+}
+
+/// Values of the ConfigMap `backstop`.
+fn config_map() -> BTreeMap<String, String> {
+    let base: Value = serde_yaml::from_str(&read("k8s/base/kustomization.yaml")).expect("YAML");
+    let literals = items(&base["configMapGenerator"][0]["literals"]);
+    let pairs = literals.filter_map(|one| one.as_str()?.split_once('='));
+    pairs
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .collect()
+}
+
+fn pod_environment(container: &Value) -> Vec<(String, String)> {
+    let values = config_map();
+    let pairs = items(&container["env"]).map(|one| {
+        let name = one["name"].as_str().expect("a name").to_owned();
+        let from = &one["valueFrom"]["configMapKeyRef"];
+        let value = match one["value"].as_str() {
+            Some(value) => value.to_owned(),
+            None => {
+                assert_eq!(from["name"], "backstop", "{name}");
+                values[from["key"].as_str().expect("a key")].clone()
+            }
+        };
+        (name, value)
+    });
+    pairs.collect()
+}
+
+#[test]
+fn the_cluster_gives_every_process_what_it_needs() {
+    for process in SERVICES.into_iter().chain(["gateway"]) {
+        let deployment = object("Deployment", process);
+        let container = &deployment["spec"]["template"]["spec"]["containers"][0];
+        check_settings("k8s", process, pod_environment(container));
+        assert_eq!(container["command"][0], process);
+        let expected = match process {
+            "gateway" => vec![HTTP],
+            _ => vec![GRPC, METRICS],
+        };
+        let ports: Vec<u64> = items(&container["ports"])
+            .filter_map(|port| port["containerPort"].as_u64())
+            .collect();
+        assert_eq!(ports, expected, "{process}");
+        assert_eq!(
+            object("Service", process)["spec"]["ports"][0]["port"],
+            expected[0]
+        );
+        for (name, value) in pod_environment(container) {
+            if name.ends_with("LISTEN") {
+                let port = value.rsplit(':').next().and_then(|port| port.parse().ok());
+                assert!(
+                    port.is_some_and(|port| ports.contains(&port)),
+                    "{process}: {name}"
+                );
+            }
+        }
+        let job = object("Job", "migrate");
+        let migrates = items(&job["spec"]["template"]["spec"]["containers"])
+            .any(|one| one["command"][0] == process && one["command"][1] == "migrate");
+        assert_eq!(migrates, process != "gateway", "{process}");
+    }
+}
+
+#[test]
+fn compose_and_cluster_name_the_same_settings() {
+    let file = compose();
+    for process in SERVICES.into_iter().chain(["gateway"]) {
+        let names = |pairs: Vec<(String, String)>| -> BTreeSet<String> {
+            let names = pairs.into_iter().map(|(name, _)| name);
+            // A machine of one's own shows the schema and has no proxy before it.
+            names
+                .filter(|name| !name.ends_with("EXPLORER") && !name.ends_with("PROXY"))
+                .collect()
+        };
+        let deployment = object("Deployment", process);
+        let container = &deployment["spec"]["template"]["spec"]["containers"][0];
+        assert_eq!(
+            names(compose_environment(&file["services"][process])),
+            names(pod_environment(container)),
+            "{process}"
+        );
+    }
+}
+
+#[test]
+fn every_pod_is_restricted() {
+    let mut found = Vec::new();
+    let pods = pods();
+    assert!(pods.len() >= 8, "{} pods", pods.len());
+    for (file, pod) in &pods {
+        let (labels, pod) = (&pod["metadata"]["labels"], &pod["spec"]);
+        let mut demand = |holds: bool, what: &str| {
+            if !holds {
+                found.push(format!("{file}: {what}"));
+            }
+        };
+        demand(
+            labels["app.kubernetes.io/name"].is_string(),
+            "no name that policies go by",
+        );
+        demand(
+            pod["automountServiceAccountToken"] == false,
+            "a token of the API server",
+        );
+        demand(
+            pod["enableServiceLinks"] == false,
+            "variables of other services",
+        );
+        for open in ["hostNetwork", "hostPID", "hostIPC"] {
+            demand(pod[open].is_null(), open);
+        }
+        let security = &pod["securityContext"];
+        demand(security["runAsNonRoot"] == true, "may be root");
+        demand(
+            security["runAsUser"].as_u64().is_some_and(|user| user > 0),
+            "no user",
+        );
+        demand(
+            security["seccompProfile"]["type"] == "RuntimeDefault",
+            "no seccomp profile",
+        );
+        demand(
+            items(&pod["volumes"]).all(|one| one["hostPath"].is_null()),
+            "a path of the host",
+        );
+        for container in items(&pod["containers"]).chain(items(&pod["initContainers"])) {
+            let security = &container["securityContext"];
+            demand(
+                security["allowPrivilegeEscalation"] == false,
+                "may gain privileges",
+            );
+            demand(
+                security["readOnlyRootFilesystem"] == true,
+                "a root that can be written",
+            );
+            demand(security["capabilities"]["drop"][0] == "ALL", "capabilities");
+            demand(security["privileged"].is_null(), "privileged");
+            let resources = &container["resources"];
+            demand(
+                resources["limits"]["memory"].is_string(),
+                "no limit of memory",
+            );
+            demand(
+                resources["requests"]["cpu"].is_string(),
+                "asks for no processor time",
+            );
+            demand(resources["limits"]["cpu"].is_null(), "is throttled");
+            let image = container["image"].as_str().unwrap_or_default();
+            let pinned = image == "backstop" || image.split_once(':').is_some();
+            demand(
+                pinned && !image.ends_with(":latest"),
+                "an image without a version",
+            );
+        }
+    }
+    assert_none("a pod asks for more than it needs", &found);
+}
+
+#[test]
+fn pods_stop_no_sooner_than_their_requests_end() {
+    // chassis::process lets requests end within 25 s.
+    let code = read("services/chassis/src/process.rs");
+    let grace = code.split_once("GRACE: Duration = Duration::from_secs(");
+    let grace = grace
+        .and_then(|(_, rest)| rest.split_once(')'))
+        .expect("a grace time")
+        .0;
+    let grace: u64 = grace.parse().expect("seconds");
+    for process in SERVICES.into_iter().chain(["gateway"]) {
+        let deployment = object("Deployment", process);
+        let pod = &deployment["spec"]["template"]["spec"];
+        let sleep = pod["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"].as_u64();
+        let patience = pod["terminationGracePeriodSeconds"].as_u64();
+        assert!(patience > sleep.map(|sleep| sleep + grace), "{process}");
+        assert_eq!(
+            deployment["spec"]["strategy"]["rollingUpdate"]["maxUnavailable"],
+            0
+        );
+        for probe in ["startupProbe", "readinessProbe", "livenessProbe"] {
+            assert!(
+                pod["containers"][0][probe].is_mapping(),
+                "{process}: {probe}"
+            );
+        }
+        let budget = object("PodDisruptionBudget", process);
+        assert_eq!(budget["spec"]["selector"], deployment["spec"]["selector"]);
+        let autoscaler = object("HorizontalPodAutoscaler", process);
+        assert_eq!(autoscaler["spec"]["scaleTargetRef"]["name"], process);
+        assert_eq!(
+            autoscaler["spec"]["minReplicas"],
+            deployment["spec"]["replicas"]
+        );
+    }
+}
+
+/// Names of the pods that a rule lets in or out, on this port.
+fn reached(rules: &Value, direction: &str, port: u64) -> BTreeSet<String> {
+    let rules = items(rules).filter(|rule| items(&rule["ports"]).any(|one| one["port"] == port));
+    let peers = rules.flat_map(|rule| items(&rule[direction]));
+    let names = peers.flat_map(|peer| {
+        let selector = &peer["podSelector"];
+        let one = selector["matchLabels"]["app.kubernetes.io/name"].as_str();
+        let many = items(&selector["matchExpressions"][0]["values"]).filter_map(Value::as_str);
+        one.into_iter()
+            .chain(many)
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    });
+    names.collect()
+}
+
+#[test]
+fn only_the_arrows_of_the_architecture_are_open() {
+    let everybody = SERVICES.into_iter().chain(["gateway"]);
+    let arrows: BTreeMap<&str, BTreeSet<String>> = everybody
+        .map(|process| (process, peers_in_code(process)))
+        .collect();
+    let denied = object("NetworkPolicy", "deny-all");
+    assert_eq!(
+        denied["spec"]["podSelector"],
+        Value::Mapping(serde_yaml::Mapping::new())
+    );
+    assert_eq!(
+        denied["spec"]["policyTypes"].as_sequence().map(Vec::len),
+        Some(2)
+    );
+    for (process, asks) in &arrows {
+        let policy = object("NetworkPolicy", process);
+        assert_eq!(
+            &reached(&policy["spec"]["egress"], "to", GRPC),
+            asks,
+            "{process} asks"
+        );
+        let callers: BTreeSet<String> = arrows
+            .iter()
+            .filter(|(_, asks)| asks.contains(*process))
+            .map(|(caller, _)| (*caller).to_owned())
+            .collect();
+        let allowed = reached(&policy["spec"]["ingress"], "from", GRPC);
+        assert_eq!(allowed, callers, "{process} is asked");
+    }
+    let redis = object("NetworkPolicy", "redis");
+    let askers = reached(&redis["spec"]["ingress"], "from", 6379);
+    assert_eq!(askers, BTreeSet::from(["comparison".to_owned()]));
+    let postgres = object("NetworkPolicy", "postgres");
+    let askers = reached(&postgres["spec"]["ingress"], "from", 5432);
+    let databases = SERVICES.into_iter().chain(["migrate"]).map(str::to_owned);
+    assert_eq!(askers, databases.collect());
+}
+
+#[test]
+fn the_cluster_can_be_rendered() {
+    let renders = [("kustomize", vec!["build"]), ("kubectl", vec!["kustomize"])];
+    let renderer = renders.iter().find(|(program, _)| {
+        Command::new(program)
+            .arg("version")
+            .arg("--help")
+            .output()
+            .is_ok()
+    });
+    let Some((program, arguments)) = renderer else {
+        println!("skipped: neither kustomize nor kubectl is here to render k8s/");
+        return;
+    };
+    for folder in ["k8s/base", "k8s/overlays/dev", "k8s/overlays/county"] {
+        let rendered = Command::new(program)
+            .args(arguments)
+            .arg(root().join(folder))
+            .output()
+            .expect("runs");
+        let said = String::from_utf8_lossy(&rendered.stderr).into_owned();
+        assert!(rendered.status.success(), "{folder}: {said}");
+        validate(folder, &rendered.stdout);
+    }
+}
+
+fn validate(folder: &str, manifests: &[u8]) {
+    use std::io::Write;
+    let checker = Command::new("kubeconform")
+        .args(["-strict", "-ignore-missing-schemas", "-"])
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn();
+    let Ok(mut checker) = checker else {
+        println!("skipped: kubeconform is not here to validate {folder}");
+        return;
+    };
+    let mut input = checker.stdin.take().expect("piped");
+    input.write_all(manifests).expect("written");
+    drop(input);
+    let output = checker.wait_with_output().expect("ended");
+    assert!(
+        output.status.success(),
+        "{folder}: {}",
+        String::from_utf8_lossy(&output.stdout)
+    );
+}
