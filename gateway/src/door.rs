@@ -11,7 +11,7 @@ use std::{
 
 use axum::{
     Extension, Json,
-    body::{Body, to_bytes},
+    body::Body,
     extract::{ConnectInfo, State},
     response::{IntoResponse, Response},
 };
@@ -29,7 +29,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::{
-    contract,
+    body, contract,
     locale::Locale,
     problem::{Rejection, RequestId},
     schema,
@@ -159,8 +159,8 @@ async fn take_in(
     if content_type.is_none_or(|mime| mime.essence_str() != "application/json") {
         return Err(Rejection::UnsupportedMediaType);
     }
-    let body = to_bytes(body, BODY_BYTES_MAX).await;
-    let body = body.map_err(|_| Error::TooLarge {
+    let body = body::read(body, BODY_BYTES_MAX).await;
+    let body = body.ok_or_else(|| Error::TooLarge {
         limit: format!("{} KiB", BODY_BYTES_MAX / 1024),
     })?;
     let objection: Objection = serde_json::from_slice(&body).map_err(|_| Rejection::BadRequest)?;

@@ -4,7 +4,7 @@
 use async_graphql::{Request as GraphqlRequest, Response as GraphqlResponse, ServerError};
 use axum::{
     Extension,
-    body::{self, Body},
+    body::Body,
     extract::State,
     response::{IntoResponse, Response},
 };
@@ -17,7 +17,7 @@ use mime::Mime;
 use serde_json::json;
 
 use crate::{
-    guard,
+    body, guard,
     locale::Locale,
     problem::{Rejection, RequestId},
     schema,
@@ -116,8 +116,8 @@ async fn execute(
         return Err(Rejection::UnsupportedMediaType);
     }
     let caller = gateway.caller(request.headers()).await?;
-    let body = body::to_bytes(request.into_body(), BODY_BYTES_MAX).await;
-    let body = body.map_err(|_| Error::TooLarge {
+    let body = body::read(request.into_body(), BODY_BYTES_MAX).await;
+    let body = body.ok_or_else(|| Error::TooLarge {
         limit: format!("a body of {} KiB", BODY_BYTES_MAX / 1024),
     })?;
     let request = read(&body)?;

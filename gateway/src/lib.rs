@@ -1,6 +1,7 @@
 //! The gateway: one GraphQL endpoint over the four services. It has no database and decides nothing;
 //! the services check every caller themselves.
 
+mod body;
 mod contract;
 mod door;
 mod explorer;

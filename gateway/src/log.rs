@@ -16,7 +16,7 @@ use http::{
 use prost_reflect::{DynamicMessage, Value as Wire};
 
 use crate::{
-    contract,
+    body, contract,
     locale::Locale,
     problem::{Rejection, RequestId},
     schema,
@@ -136,8 +136,8 @@ pub async fn cosignatures(asked: Asked, body: Body) -> Response {
 }
 
 async fn read(body: Body) -> Result<String, Error> {
-    let read = axum::body::to_bytes(body, NOTE_BYTES_MAX).await;
-    let bytes: Bytes = read.map_err(|_| Error::TooLarge {
+    let read = body::read(body, NOTE_BYTES_MAX).await;
+    let bytes: Bytes = read.ok_or_else(|| Error::TooLarge {
         limit: format!("a note of {} KiB", NOTE_BYTES_MAX / 1024),
     })?;
     let text = String::from_utf8(bytes.into());
