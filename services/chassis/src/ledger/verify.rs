@@ -196,23 +196,19 @@ pub async fn verify(
     spawned.map_err(|error| Error::Internal(error.into()))?;
 
     // Positions are dense, or the checker finds the hole.
-    let mut until = (1..).map(|chunks| chunks * CHUNK);
+    let mut until = 0;
+    let mut next = |connection| {
+        until += CHUNK;
+        read(connection, schema, until, sealed.tiled)
+    };
     let mut reading = FuturesOrdered::new();
     for connection in std::iter::once(&mut *connection).chain(others) {
         row::read_in_order(connection, false).await?;
-        reading.extend(
-            until
-                .next()
-                .map(|until| read(connection, schema, until, sealed.tiled)),
-        );
+        reading.push_back(next(connection));
     }
     while let Some((connection, done, chunk)) = reading.try_next().await? {
         let is_last = chunk.copied.len() <= row::EMPTY_BYTES;
-        reading.extend(
-            until
-                .next()
-                .map(|until| read(connection, schema, until, sealed.tiled)),
-        );
+        reading.push_back(next(connection));
         // When nobody takes it a fault has been found.
         if work.send(chunk).await.is_err() || is_last {
             break;

@@ -16,7 +16,8 @@ fn comparisons<'a>(comparisons: impl IntoIterator<Item = &'a Comparison>) -> Vec
     comparisons.into_iter().map(place).collect()
 }
 
-// Files name people by their numbers; what came of them is told by events. A subscription shows alerts as they are raised, each of which is an event.
+// Files name people by their numbers; what came of them is told by events. A subscription shows
+// alerts as they are raised, each of which is an event.
 about! {
     show {
         ListAlertsResponse: |r| alerts(&r.alerts);
