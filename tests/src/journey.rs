@@ -112,6 +112,12 @@ impl<'a> Journey<'a> {
         self.sandbox.today().to_string()
     }
 
+    /// The current instant, as the gateway reads it.
+    #[must_use]
+    pub fn now(&self) -> String {
+        kernel::local_time(self.sandbox.now())
+    }
+
     /// T2.
     ///
     /// # Panics
@@ -214,8 +220,7 @@ impl<'a> Journey<'a> {
     /// # Panics
     /// It is refused.
     pub async fn post(&self, place: &str) -> String {
-        let input =
-            json!({ "placeId": place, "postedOn": self.today(), "evidenceSha256": EVIDENCE });
+        let input = json!({ "placeId": place, "postedAt": self.now(), "evidenceSha256": EVIDENCE });
         self.act(&self.cadre, "postNotice", input).await
     }
 
@@ -229,10 +234,14 @@ impl<'a> Journey<'a> {
         assert!(state.ends_with("ON_NOTICE"), "{state}");
     }
 
-    /// Input of the closing of a notice.
+    /// Input of the closing of a notice that hangs at every required place.
     #[must_use]
     pub fn closing(&self) -> Value {
-        json!({ "removedOn": self.today(), "evidenceSha256": EVIDENCE })
+        let places = [&self.places.committee, &self.places.concentration];
+        let removals = places.map(|place| {
+            json!({ "placeId": place, "removedAt": self.now(), "evidenceSha256": EVIDENCE })
+        });
+        json!({ "removals": removals })
     }
 
     /// T6 and, seven days later, T7.

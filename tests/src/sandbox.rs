@@ -185,6 +185,12 @@ impl Sandbox {
         self.clock.today()
     }
 
+    /// The current instant of everything in the sandbox.
+    #[must_use]
+    pub fn now(&self) -> DateTime<Utc> {
+        self.clock.now()
+    }
+
     /// Lets days go by.
     pub fn advance_days(&self, days: i64) {
         self.shift.advance(Duration::days(days));

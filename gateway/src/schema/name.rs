@@ -24,7 +24,7 @@ pub enum Kind {
     Long,
     Int,
     Flag,
-    DateTime,
+    DateTime(MessageDescriptor),
     Code(EnumDescriptor),
     Message(MessageDescriptor),
 }
@@ -50,7 +50,7 @@ impl Kind {
     pub fn of(field: &FieldDescriptor) -> Self {
         match field.kind() {
             ProtoKind::Message(message) if message.full_name() == "google.protobuf.Timestamp" => {
-                Self::DateTime
+                Self::DateTime(message)
             }
             ProtoKind::Message(message) => Self::Message(message),
             ProtoKind::Enum(code) => Self::Code(code),
@@ -94,7 +94,7 @@ impl Kind {
             Self::Long => "Long".to_owned(),
             Self::Int => "Int".to_owned(),
             Self::Flag => "Boolean".to_owned(),
-            Self::DateTime => "DateTime".to_owned(),
+            Self::DateTime(_) => "DateTime".to_owned(),
             Self::Code(code) => code.name().to_owned(),
             Self::Message(message) if is_input => format!("{}Input", message.name()),
             Self::Message(message) => message.name().to_owned(),

@@ -29,7 +29,7 @@ const fn query(name: &'static str, rpc: &'static str, shape: Shape) -> Query {
 }
 
 /// Fields of Query, beside `viewer`, `node` and `nodes`.
-pub const QUERIES: [Query; 29] = [
+pub const QUERIES: [Query; 30] = [
     query(
         "divisions",
         "households.ListDivisions",
@@ -98,6 +98,11 @@ pub const QUERIES: [Query; 29] = [
         "case",
         "workflow.BatchGetCases",
         Shape::ById { items: "cases" },
+    ),
+    query(
+        "moves",
+        "workflow.ListMoves",
+        Shape::List { items: "moves" },
     ),
     query(
         "meetings",

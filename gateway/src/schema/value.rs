@@ -2,6 +2,7 @@
 
 use async_graphql::{Name, Value};
 use chassis::error::{Error, FieldViolation};
+use chrono::DateTime;
 use kernel::Money;
 use prost_reflect::{
     DynamicMessage, FieldDescriptor, MessageDescriptor, ReflectMessage, Value as Wire,
@@ -16,7 +17,7 @@ pub fn output(kind: &Kind, wire: &Wire) -> Value {
             Value::String(name::global_id(node, id))
         }
         (Kind::Money, Wire::I64(fen)) => Value::String(Money::from_fen(*fen).to_string()),
-        (Kind::DateTime, Wire::Message(at)) => instant(at),
+        (Kind::DateTime(_), Wire::Message(at)) => instant(at),
         (Kind::Code(code), Wire::EnumNumber(number)) if *number != 0 => {
             let value = code.get_value(*number);
             let text = value
@@ -42,7 +43,7 @@ fn instant(at: &DynamicMessage) -> Value {
         _ => 0,
     };
     let nanos = u32::try_from(number("nanos")).unwrap_or(0);
-    chrono::DateTime::from_timestamp(number("seconds"), nanos)
+    DateTime::from_timestamp(number("seconds"), nanos)
         .map_or(Value::Null, |at| Value::String(at.to_rfc3339()))
 }
 
@@ -164,8 +165,19 @@ impl Reader {
             Kind::Text | Kind::Id(None) | Kind::Date | Kind::DivisionCode => {
                 Some(Wire::String(text.to_owned()))
             }
-            // Nobody sends instants.
-            Kind::DateTime => None,
+            Kind::DateTime(descriptor) => {
+                let instant = DateTime::parse_from_rfc3339(text);
+                if instant.is_err() {
+                    let expected = "an instant such as 2026-08-31T09:30:00+08:00";
+                    self.wrong(path, "INSTANT", expected);
+                }
+                let instant = instant.ok()?;
+                let mut message = DynamicMessage::new(descriptor.clone());
+                message.set_field_by_name("seconds", Wire::I64(instant.timestamp()));
+                let nanos = instant.timestamp_subsec_nanos().cast_signed();
+                message.set_field_by_name("nanos", Wire::I32(nanos));
+                Some(Wire::Message(message))
+            }
         }
     }
 }

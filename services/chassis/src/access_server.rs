@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use crate::{
     auth::{self, Caller},
+    clock::timestamp,
     decode::Fields,
     error::Error,
     pg::Database,
@@ -94,10 +95,7 @@ impl AccessServer {
         let traceparent: String = row.try_get("traceparent")?;
         Ok(AccessEntry {
             id: row.try_get::<Uuid, _>("id")?.to_string(),
-            at: Some(prost_types::Timestamp {
-                seconds: at.timestamp(),
-                nanos: at.timestamp_subsec_nanos().cast_signed(),
-            }),
+            at: Some(timestamp(at)),
             service: self.0.schema().to_owned(),
             changes: !READS.iter().any(|verb| rpc.starts_with(verb)),
             rpc,

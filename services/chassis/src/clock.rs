@@ -6,6 +6,7 @@ use std::sync::{
 };
 
 use chrono::{DateTime, Duration, NaiveDate, Utc};
+use prost_types::Timestamp;
 use uuid::Uuid;
 
 /// Source of the current instant and of new ids. Cheap to clone.
@@ -54,6 +55,16 @@ impl Clock {
     #[expect(clippy::disallowed_methods, reason = "the one place that makes ids")]
     pub fn new_id(&self) -> Uuid {
         Uuid::now_v7()
+    }
+}
+
+/// An instant on the wire.
+#[must_use]
+pub fn timestamp(at: DateTime<Utc>) -> Timestamp {
+    Timestamp {
+        seconds: at.timestamp(),
+        // Below a second, or of a leap second below two, so it fits.
+        nanos: at.timestamp_subsec_nanos().cast_signed(),
     }
 }
 

@@ -2,8 +2,9 @@
 
 use std::{fmt::Display, str::FromStr};
 
-use chrono::NaiveDate;
+use chrono::{DateTime, Datelike as _, NaiveDate, Utc};
 use kernel::{Code, IdNumber, InvalidIdNumber, Month};
+use prost_types::Timestamp;
 
 use crate::error::{Error, FieldViolation};
 
@@ -95,6 +96,26 @@ impl Fields {
             self.violation(field, "DATE", "a date such as 2026-08-31");
         }
         date
+    }
+
+    /// A required instant.
+    pub fn instant(&mut self, field: &str, at: Option<Timestamp>) -> Option<DateTime<Utc>> {
+        let Some(at) = at else {
+            self.violation(field, "REQUIRED", "an instant");
+            return None;
+        };
+        let nanos = u32::try_from(at.nanos).ok();
+        let instant = nanos.and_then(|nanos| DateTime::from_timestamp(at.seconds, nanos));
+        // Years of more than four digits have no written form.
+        let instant = instant.filter(|at| (0..=9999).contains(&at.year()));
+        if instant.is_none() {
+            self.violation(
+                field,
+                "INSTANT",
+                "an instant such as 2026-08-31T09:30:00+08:00",
+            );
+        }
+        instant
     }
 
     /// A required day that has come already.

@@ -14,6 +14,7 @@ use tonic::{Request, Response, Status};
 
 use crate::{
     auth::{self, Caller},
+    clock::timestamp,
     decode::Fields,
     error::Error,
     feed::{self, Filter, Stored},
@@ -216,13 +217,6 @@ impl FeedService for FeedServer {
                 .feed(self.database.epoch(), page.position),
             has_more: page.has_more,
         }))
-    }
-}
-
-fn timestamp(at: chrono::DateTime<chrono::Utc>) -> prost_types::Timestamp {
-    prost_types::Timestamp {
-        seconds: at.timestamp(),
-        nanos: i32::try_from(at.timestamp_subsec_nanos()).unwrap_or(0),
     }
 }
 

@@ -2,7 +2,9 @@
 
 use std::{fmt, str::FromStr};
 
-use chrono::{DateTime, Datelike, FixedOffset, Months, NaiveDate, NaiveTime, TimeDelta, Utc};
+use chrono::{
+    DateTime, Datelike, FixedOffset, Months, NaiveDate, NaiveTime, SecondsFormat, TimeDelta, Utc,
+};
 
 /// UTC+8.
 const SHANGHAI_SECONDS: i32 = 8 * 3600;
@@ -13,6 +15,27 @@ pub fn local_date(instant: DateTime<Utc>) -> NaiveDate {
     FixedOffset::east_opt(SHANGHAI_SECONDS).map_or(instant.date_naive(), |zone| {
         instant.with_timezone(&zone).date_naive()
     })
+}
+
+/// The instant as the county's clocks show it, e.g. `2026-03-02T10:30:00+08:00`.
+#[must_use]
+pub fn local_time(instant: DateTime<Utc>) -> String {
+    let zone = FixedOffset::east_opt(SHANGHAI_SECONDS);
+    zone.map_or_else(
+        || instant.to_rfc3339_opts(SecondsFormat::Secs, true),
+        |zone| {
+            let shown = instant.with_timezone(&zone);
+            shown.to_rfc3339_opts(SecondsFormat::Secs, true)
+        },
+    )
+}
+
+/// The instant at which a day in the county begins.
+#[must_use]
+pub fn day_start(day: NaiveDate) -> DateTime<Utc> {
+    let midnight = day.and_time(NaiveTime::MIN).and_utc();
+    let before = TimeDelta::seconds(SHANGHAI_SECONDS.into());
+    midnight.checked_sub_signed(before).unwrap_or(midnight)
 }
 
 /// The instant at which a day in the county ends.

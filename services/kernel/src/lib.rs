@@ -16,7 +16,7 @@ mod money;
 mod refusal;
 mod vocabulary;
 
-pub use calendar::{LedgerWindow, Month, Quarter, day_end, local_date};
+pub use calendar::{LedgerWindow, Month, Quarter, day_end, day_start, local_date, local_time};
 pub use code::{Code, UnknownCode};
 pub use division::{DivisionCode, DivisionLevel, InvalidDivisionCode};
 pub use id::{

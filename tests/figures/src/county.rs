@@ -7,7 +7,7 @@ use anyhow::{Context, bail, ensure};
 use chassis::{
     auth::{Authenticator, Caller, ServiceIdentity},
     client,
-    clock::{Clock, ClockShift},
+    clock::{Clock, ClockShift, timestamp},
     config::DatabaseConfig,
     evidence::EvidenceStore,
     ledger::{self, Leaf, PayloadMac},
@@ -159,15 +159,19 @@ impl County {
         for place in places {
             let post = PostNotice {
                 place_id: place.to_string(),
-                posted_on: today.clone(),
+                posted_at: Some(timestamp(self.clock.now())),
                 evidence_sha256: evidence_sha256.clone(),
             };
             self.act(&case, Command::PostNotice(post), &facts).await?;
         }
         self.shift.advance(Duration::days(7));
-        let close = CloseNotice {
-            removed_on: self.today().to_string(),
+        let removal = |place: &Uuid| NoticeRemoval {
+            place_id: place.to_string(),
+            removed_at: Some(timestamp(self.clock.now())),
             evidence_sha256: evidence_sha256.clone(),
+        };
+        let close = CloseNotice {
+            removals: places.iter().map(removal).collect(),
         };
         self.act(&case, Command::CloseNotice(close), &facts).await?;
         let report = SubmitVillageReport { evidence_sha256 };
@@ -250,6 +254,7 @@ impl County {
             request_id: self.new_id().to_string(),
             division_code: VILLAGE.to_owned(),
             month: kernel::Month::of(self.today()).to_string(),
+            ..FreezeWarningListRequest::default()
         };
         let mut request = tonic::Request::new(request);
         request.extensions_mut().insert(cadre());

@@ -137,6 +137,16 @@ async fn org4_a_deputy_reviews_and_neither_of_the_two_decides_for_the_county() {
             "opinion": "材料齐全规范", "evidenceSha256": tests::family::EVIDENCE,
         })
     };
+    // What the deputy is shown as open is what the deputy may do.
+    for (acting_as, is_yours) in [(&Value::Null, false), (&deputy, true)] {
+        let moves =
+            "query($case: ID!, $as: ID) { moves(caseId: $case, actingAs: $as) { name yours } }";
+        let variables = json!({ "case": journey.case, "as": acting_as });
+        let moves = clerk.ask(moves, variables).await;
+        let review = json!({ "name": "REVIEW_BY_TOWNSHIP", "yours": is_yours });
+        let listed = moves["moves"].as_array().expect("moves");
+        assert!(listed.contains(&review), "{listed:?}");
+    }
     let own = journey
         .refused(&clerk, "reviewCase", review(&Value::Null))
         .await;

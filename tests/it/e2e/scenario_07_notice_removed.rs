@@ -25,7 +25,7 @@ async fn scenario_07_notice_removed_on_day_six_begins_again() {
             .any(|requirement| requirement.starts_with("S31")),
         "{early:?}"
     );
-    let removal = json!({ "placeId": places.concentration, "removedOn": journey.today() });
+    let removal = json!({ "placeId": places.concentration, "removedAt": journey.now() });
     let state = journey.act(&journey.cadre, "removeNotice", removal).await;
     assert_eq!(state, "APPRAISED", "it hangs no longer at every place");
 

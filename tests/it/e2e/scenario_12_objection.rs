@@ -80,9 +80,8 @@ async fn scenario_12_an_objection_is_answered_before_the_notice_closes() {
         .await;
 
     sandbox.advance_days(4);
-    let close = |journey: &Journey<'_>| journey.closing();
     let unmet = journey
-        .refused(&journey.cadre, "closeNotice", close(&journey))
+        .refused(&journey.cadre, "closeNotice", journey.closing())
         .await;
     assert_eq!(unmet, ["T7o OBJECTIONS_OPEN"]);
     let moves = journey
@@ -125,7 +124,7 @@ async fn scenario_12_an_objection_is_answered_before_the_notice_closes() {
         .await;
     assert_eq!(state, "ON_NOTICE");
     let state = journey
-        .act(&journey.cadre, "closeNotice", close(&journey))
+        .act(&journey.cadre, "closeNotice", journey.closing())
         .await;
     assert_eq!(state, "NOTICE_CLOSED", "its days had gone on");
 

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use chrono::NaiveDate;
+use chrono::{NaiveDate, TimeDelta};
 use kernel::{Month, Role};
 use serde_json::{Value, json};
 
@@ -122,6 +122,10 @@ impl Story {
 
     fn day(&self) -> String {
         self.today.to_string()
+    }
+
+    fn noon(&self) -> String {
+        kernel::local_time(kernel::day_start(self.today) + TimeDelta::hours(12))
     }
 
     async fn assess(&mut self) -> anyhow::Result<()> {
@@ -348,12 +352,15 @@ impl Story {
     }
 
     async fn post(&self, place: &str) -> anyhow::Result<String> {
-        let input = json!({ "placeId": place, "postedOn": self.day(), "evidenceSha256": PAPER });
+        let input = json!({ "placeId": place, "postedAt": self.noon(), "evidenceSha256": PAPER });
         self.act(&self.cadre, "postNotice", input).await
     }
 
-    fn closing(&self) -> Value {
-        json!({ "removedOn": self.day(), "evidenceSha256": PAPER })
+    fn closing(&self, places: &[String]) -> Value {
+        let removals = places.iter().map(
+            |place| json!({ "placeId": place, "removedAt": self.noon(), "evidenceSha256": PAPER }),
+        );
+        json!({ "removals": removals.collect::<Vec<_>>() })
     }
 
     async fn notice_taken_down(&mut self) -> anyhow::Result<()> {
@@ -365,19 +372,19 @@ impl Story {
         }
         self.days_pass(6).await?;
         self.tell.say("on the sixth day somebody wants to close it");
-        self.refused(&self.cadre, "closeNotice", self.closing(), "S31")
+        self.refused(&self.cadre, "closeNotice", self.closing(&places), "S31")
             .await?;
         self.tell.say("and a notice comes down");
         let place = places.last().context("no required place")?;
-        let removal = json!({ "placeId": place, "removedOn": self.day() });
+        let removal = json!({ "placeId": place, "removedAt": self.noon() });
         self.act(&self.cadre, "removeNotice", removal).await?;
         self.tell
             .say("it has to hang again, and the days begin anew");
         self.post(place).await?;
-        self.refused(&self.cadre, "closeNotice", self.closing(), "S31")
+        self.refused(&self.cadre, "closeNotice", self.closing(&places), "S31")
             .await?;
         self.days_pass(7).await?;
-        self.act(&self.cadre, "closeNotice", self.closing())
+        self.act(&self.cadre, "closeNotice", self.closing(&places))
             .await
             .map(|_| ())
     }
@@ -544,11 +551,13 @@ impl Story {
             .chapter("入户核查, 民主评议, 公示公开 once more (T15, S40)");
         self.act(&self.cadre, "verifyCase", self.visit()).await?;
         self.hold(16).await?;
-        for place in self.required_places().await? {
-            self.post(&place).await?;
+        let places = self.required_places().await?;
+        for place in &places {
+            self.post(place).await?;
         }
         self.days_pass(7).await?;
-        self.act(&self.cadre, "closeNotice", self.closing()).await?;
+        self.act(&self.cadre, "closeNotice", self.closing(&places))
+            .await?;
         self.tell.chapter("乡镇行文备案, 风险消除 (T16, T17, S41)");
         let document = json!({ "documentNumber": "示范政发〔2026〕7号", "evidenceSha256": PAPER });
         self.act(&self.leader, "fileElimination", document).await?;

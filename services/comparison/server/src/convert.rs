@@ -1,24 +1,16 @@
 //! Between the domain and the wire.
 
+pub use chassis::clock::timestamp;
 use chassis::decode::codes;
-use chrono::{DateTime, Utc};
 use comparison_core::{
     alert::AlertRule,
     finding::FindingKind,
     outcome::{HitOutcome, HitState, Outcome},
 };
 use kernel::{Code, ItemKind};
-use prost_types::Timestamp;
 use proto::comparison::v1 as wire;
 
 use crate::store::{comparison::Comparison, hit::Hit};
-
-pub fn timestamp(at: DateTime<Utc>) -> Timestamp {
-    Timestamp {
-        seconds: at.timestamp(),
-        nanos: i32::try_from(at.timestamp_subsec_nanos()).unwrap_or(0),
-    }
-}
 
 fn text<T: ToString>(value: Option<T>) -> String {
     value.map(|value| value.to_string()).unwrap_or_default()

@@ -1,7 +1,9 @@
 //! Between the domain and the wire. What a role may not see is masked here and nowhere else.
 
-use chassis::decode::{code_of, codes};
-use chrono::{DateTime, Utc};
+use chassis::{
+    clock::timestamp,
+    decode::{code_of, codes},
+};
 use households_core::{
     assessment::Assessment,
     change,
@@ -12,7 +14,6 @@ use households_core::{
     risk::Risk,
 };
 use kernel::{Code, DivisionLevel, HouseholdId, LabourCapacity, Role};
-use prost_types::Timestamp;
 use proto::{households::v1 as wire, r#type::v1 as shared};
 
 use crate::store::{
@@ -47,13 +48,6 @@ impl View {
         } else {
             String::new()
         }
-    }
-}
-
-pub fn timestamp(at: DateTime<Utc>) -> Timestamp {
-    Timestamp {
-        seconds: at.timestamp(),
-        nanos: i32::try_from(at.timestamp_subsec_nanos()).unwrap_or(0),
     }
 }
 

@@ -1,7 +1,10 @@
 //! Between the core's values and the wire's.
 
-use chassis::decode::{code_of, codes};
-use chrono::{DateTime, NaiveDate, Utc};
+use chassis::{
+    clock::timestamp,
+    decode::{code_of, codes},
+};
+use chrono::NaiveDate;
 use kernel::{Code, Money, RiskType};
 use measures_core::{
     ClosedRisk, Delivery, Facts, Measure, MeasureKind, Monitoring, Plan, Responsible, Stage,
@@ -163,14 +166,6 @@ fn text(value: Option<impl ToString>) -> String {
 
 fn texts(values: Vec<impl ToString>) -> Vec<String> {
     values.iter().map(ToString::to_string).collect()
-}
-
-fn timestamp(instant: DateTime<Utc>) -> prost_types::Timestamp {
-    prost_types::Timestamp {
-        seconds: instant.timestamp(),
-        // Below a second, so it fits.
-        nanos: instant.timestamp_subsec_nanos().cast_signed(),
-    }
 }
 
 #[cfg(test)]

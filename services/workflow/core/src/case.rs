@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
-use chrono::{Datelike, Days, Months, NaiveDate};
+use chrono::{DateTime, Datelike, Days, Months, NaiveDate, Utc};
 use kernel::{
     CaseId, Category, Code, DivisionCode, EliminationKind, NoticeKind, NoticePlaceId, RiskType,
+    local_date,
 };
 
 use crate::{
     claim::Claim,
-    command::{AppealOutcome, Command, Part},
+    command::{AppealOutcome, Command, Part, Removal},
     due::Alarm,
     guard::overridable,
     objection::{Objections, Verdict},
@@ -100,7 +101,7 @@ impl Event {
             What::Released => "RELEASED",
             What::VillageMerged { .. } => "VILLAGE_MERGED",
             What::Decided(Command::PostNotice { .. }) => "NOTICE_POSTED",
-            What::Decided(Command::RemoveNotice { .. }) => "NOTICE_REMOVED",
+            What::Decided(Command::RemoveNotice(_)) => "NOTICE_REMOVED",
             What::Decided(Command::SubmitVillageReport { .. }) => "VILLAGE_REPORTED",
             What::Decided(Command::FlagEmergency { .. }) => "EMERGENCY_FLAGGED",
             What::Decided(Command::GrantOverride { .. }) => "OVERRIDE_GRANTED",
@@ -126,11 +127,19 @@ pub struct Posting {
     /// The place.
     pub place: NoticePlaceId,
     /// Since when.
-    pub posted: NaiveDate,
-    /// Day on which it came down; absent while it hangs.
-    pub removed: Option<NaiveDate>,
+    pub posted: DateTime<Utc>,
     /// Hash of the photo.
     pub evidence: String,
+    /// How it came down; absent while it hangs.
+    pub removal: Option<Removal>,
+}
+
+impl Posting {
+    /// Whether it has not come down.
+    #[must_use]
+    pub const fn hangs(&self) -> bool {
+        self.removal.is_none()
+    }
 }
 
 /// The public notice of a case (S29–S31).
@@ -150,15 +159,18 @@ impl Notice {
     /// The posting that hangs at a place now.
     #[must_use]
     pub fn hanging(&self, place: NoticePlaceId) -> Option<&Posting> {
-        self.postings
-            .iter()
-            .find(|p| p.place == place && p.removed.is_none())
+        self.postings.iter().find(|p| p.place == place && p.hangs())
     }
 
-    fn take_down(&mut self, removed: NaiveDate, at: impl Fn(&Posting) -> bool) {
-        let hanging = self.postings.iter_mut().filter(|p| p.removed.is_none());
-        for posting in hanging.filter(|p| at(p)) {
-            posting.removed = Some(removed);
+    /// Every posting that hangs now.
+    pub fn hanging_anywhere(&self) -> impl Iterator<Item = &Posting> {
+        self.postings.iter().filter(|p| p.hangs())
+    }
+
+    fn take_down(&mut self, removal: &Removal) {
+        let hanging = self.postings.iter_mut().filter(|p| p.hangs());
+        for posting in hanging.filter(|p| p.place == removal.place) {
+            posting.removal = Some(removal.clone());
         }
     }
 }
@@ -390,17 +402,20 @@ impl Case {
             } => {
                 self.post(*place, *posted, evidence, event);
             }
-            Command::RemoveNotice { place, removed } => {
+            Command::RemoveNotice(removal) => {
                 if let Some(notice) = &mut self.notice {
-                    notice.take_down(*removed, |posting| posting.place == *place);
+                    notice.take_down(removal);
                     notice.clock_started = None;
                 }
             }
-            Command::CloseNotice { removed, .. } => {
+            Command::CloseNotice(removals) => {
                 if let Some(notice) = &mut self.notice {
-                    notice.take_down(*removed, |_| true);
+                    removals
+                        .iter()
+                        .for_each(|removal| notice.take_down(removal));
                 }
-                self.reached = *removed;
+                let last = removals.iter().map(|removal| removal.removed).max();
+                self.reached = last.map_or(event.on, local_date);
             }
             Command::SubmitVillageReport { .. } => {
                 self.village_reported = true;
@@ -472,7 +487,7 @@ impl Case {
         }
     }
 
-    fn post(&mut self, place: NoticePlaceId, posted: NaiveDate, evidence: &str, event: &Event) {
+    fn post(&mut self, place: NoticePlaceId, posted: DateTime<Utc>, evidence: &str, event: &Event) {
         let kind = if self.state.is_eliminating() {
             NoticeKind::Elimination
         } else {
@@ -487,18 +502,15 @@ impl Case {
         notice.postings.push(Posting {
             place,
             posted,
-            removed: None,
             evidence: evidence.to_owned(),
+            removal: None,
         });
         if let Noted::RequiredPlaces(required) = &event.noted {
             notice.required.clone_from(required);
         }
-        let hanging = notice
-            .postings
-            .iter()
-            .filter(|posting| posting.removed.is_none());
+        let last = notice.hanging_anywhere().map(|p| p.posted).max();
         notice.clock_started = match event.to {
-            CaseState::OnNotice | CaseState::ElimOnNotice => hanging.map(|p| p.posted).max(),
+            CaseState::OnNotice | CaseState::ElimOnNotice => last.map(local_date),
             _ => None,
         };
     }

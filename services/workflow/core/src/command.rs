@@ -1,6 +1,6 @@
 //! What somebody wants to do to a case, as values. No names, no ID numbers.
 
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, Utc};
 use kernel::{Category, EliminationKind, LeadChannel, NoticePlaceId, RiskType, Role};
 
 use crate::{
@@ -151,24 +151,14 @@ pub enum Command {
         /// Where it hangs.
         place: NoticePlaceId,
         /// Since when.
-        posted: NaiveDate,
+        posted: DateTime<Utc>,
         /// Hash of the photo.
         evidence: String,
     },
-    /// A notice came down, on purpose or not.
-    RemoveNotice {
-        /// Where it hung.
-        place: NoticePlaceId,
-        /// Day on which it was seen to be gone.
-        removed: NaiveDate,
-    },
-    /// T7.
-    CloseNotice {
-        /// Day of the removal.
-        removed: NaiveDate,
-        /// Hash of the photo.
-        evidence: String,
-    },
+    /// A notice came down before its time, on purpose or not.
+    RemoveNotice(Removal),
+    /// T7: the notice was taken down at every place.
+    CloseNotice(Vec<Removal>),
     /// S32.
     SubmitVillageReport {
         /// Hash of the report.
@@ -300,7 +290,6 @@ impl Command {
         match (self, paper) {
             (Self::Authorise { evidence, .. }, Evidence::SignedForm)
             | (Self::PostNotice { evidence, .. }, Evidence::PostingPhoto)
-            | (Self::CloseNotice { evidence, .. }, Evidence::RemovalPhoto)
             | (Self::SubmitVillageReport { evidence }, Evidence::ReportScan)
             | (Self::ReviewByTownship { evidence, .. }, Evidence::Checklist)
             | (
@@ -319,6 +308,9 @@ impl Command {
                 },
                 Evidence::OwnStatement,
             ) => is_given(evidence),
+            (Self::CloseNotice(removals), Evidence::RemovalPhoto) => {
+                !removals.is_empty() && removals.iter().all(|r| is_given(&r.evidence))
+            }
             (Self::Verify(visit), Evidence::VisitForm) => visit.evidence.iter().any(is_given),
             (Self::Appraise(meeting), Evidence::Minutes) => meeting.evidence.iter().any(is_given),
             (Self::Recheck(visit), Evidence::RecheckForm) => visit.evidence.iter().any(is_given),
@@ -339,9 +331,11 @@ impl Command {
             Self::Appraise(meeting) => meeting.evidence.iter().collect(),
             Self::Recheck(visit) => visit.evidence.iter().collect(),
             Self::AnswerObjection(answer) => vec![&answer.evidence],
+            // Of one that came down by itself there may be no photo.
+            Self::RemoveNotice(removal) => vec![&removal.evidence],
+            Self::CloseNotice(removals) => removals.iter().map(|r| &r.evidence).collect(),
             Self::Authorise { evidence, .. }
             | Self::PostNotice { evidence, .. }
-            | Self::CloseNotice { evidence, .. }
             | Self::SubmitVillageReport { evidence }
             | Self::ReviewByTownship { evidence, .. }
             | Self::Disqualify { evidence, .. }
@@ -357,7 +351,6 @@ impl Command {
             } => vec![evidence],
             Self::FindNotQualified { .. }
             | Self::ListForWarning
-            | Self::RemoveNotice { .. }
             | Self::ConfirmComparison
             | Self::Approve { .. }
             | Self::Enrol { .. }
@@ -388,8 +381,8 @@ impl Command {
             Self::ListForWarning => Move::ListForWarning,
             Self::Appraise(_) => Move::Appraise,
             Self::PostNotice { .. } => Move::PostNotice,
-            Self::RemoveNotice { .. } => Move::RemoveNotice,
-            Self::CloseNotice { .. } => Move::CloseNotice,
+            Self::RemoveNotice(_) => Move::RemoveNotice,
+            Self::CloseNotice(_) => Move::CloseNotice,
             Self::SubmitVillageReport { .. } => Move::SubmitVillageReport,
             Self::ReviewByTownship { .. } => Move::ReviewByTownship,
             Self::ConfirmComparison => Move::ConfirmComparison,
@@ -439,6 +432,17 @@ pub struct Proxy {
     pub capacity_reason: String,
     /// Hash of the statement of the farmer's will.
     pub will_statement: String,
+}
+
+/// How a notice came down at one place (T6, T7).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Removal {
+    /// Where it hung.
+    pub place: NoticePlaceId,
+    /// When it was taken down, or seen to be gone.
+    pub removed: DateTime<Utc>,
+    /// Hash of the photo; empty where there is none.
+    pub evidence: String,
 }
 
 /// A home visit (S22).

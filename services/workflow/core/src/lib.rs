@@ -35,7 +35,7 @@ pub use claim::{
 };
 pub use command::{
     Actor, AppealOutcome, Appraisal, Command, Correction, Declaration, DisqualificationGround,
-    NaturalEnd, NotQualified, Part, Proxy, ProxyRelation, Visit,
+    NaturalEnd, NotQualified, Part, Proxy, ProxyRelation, Removal, Visit,
 };
 pub use decide::{Decision, History, decide, declare};
 pub use deputy::{Appointment, DEPUTY_DAYS_MAX, appointable};

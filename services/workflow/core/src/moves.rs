@@ -1,6 +1,6 @@
 //! What can be done to a case next, and what is missing for it.
 
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, Utc};
 use kernel::{EliminationKind, NoticePlaceId, Requirement};
 use uuid::Uuid;
 
@@ -8,7 +8,7 @@ use crate::{
     case::Case,
     command::{
         Actor, AppealOutcome, Appraisal, Command, DisqualificationGround, NaturalEnd, NotQualified,
-        Visit,
+        Removal, Visit,
     },
     decide::next_state,
     facts::{Facts, Needs},
@@ -45,6 +45,7 @@ pub fn moves(case: &Case, facts: &Facts, actor: &Actor, today: NaiveDate) -> Vec
             guard::claim(&mut standing, case, step, actor, today);
             guard::standing(&mut standing, case, &blank, facts, today);
             standing.let_pass(case, actor);
+            guard::visitors_to_name(&mut given, case, step);
             guard::given(&mut given, case, &blank, facts, today);
             guard::papers(&mut given, case, &blank);
             let mut to_give = given.unmet();
@@ -96,6 +97,11 @@ fn blank(step: Move) -> Option<Command> {
     // Before every day on which anything happened.
     let never = NaiveDate::MIN;
     let (evidence, reason) = (String::new(), String::new());
+    let nowhere = || Removal {
+        place: NoticePlaceId(Uuid::nil()),
+        removed: DateTime::<Utc>::MIN_UTC,
+        evidence: String::new(),
+    };
     Some(match step {
         Move::Declare => return None,
         Move::Authorise => Command::Authorise {
@@ -119,17 +125,11 @@ fn blank(step: Move) -> Option<Command> {
         }),
         Move::PostNotice => Command::PostNotice {
             place: NoticePlaceId(Uuid::nil()),
-            posted: never,
+            posted: DateTime::<Utc>::MIN_UTC,
             evidence,
         },
-        Move::RemoveNotice => Command::RemoveNotice {
-            place: NoticePlaceId(Uuid::nil()),
-            removed: never,
-        },
-        Move::CloseNotice => Command::CloseNotice {
-            removed: never,
-            evidence,
-        },
+        Move::RemoveNotice => Command::RemoveNotice(nowhere()),
+        Move::CloseNotice => Command::CloseNotice(vec![nowhere()]),
         Move::SubmitVillageReport => Command::SubmitVillageReport { evidence },
         Move::ReviewByTownship => Command::ReviewByTownship {
             regular: false,

@@ -1,7 +1,7 @@
 //! Puts what was decided on the record: the feed item, the row, and the texts that stay at home, in
 //! the caller's transaction.
 
-use chassis::{error::Error, feed::Item, pg::Tx};
+use chassis::{clock::timestamp, error::Error, feed::Item, pg::Tx};
 use kernel::{Code, DeputyId, RuleId};
 use prost::Message;
 use proto::workflow::v1 as wire;
@@ -43,15 +43,16 @@ pub async fn declared(
     file: &CaseFile,
     event: &Event,
     mut declaration: wire::DeclareCaseRequest,
-    rules: Vec<RuleId>,
+    told: Told,
 ) -> Result<(), Error> {
     let texts = command::take_declared_texts(&mut declaration);
-    let mut told = event_to_proto(file, event, None, &doer(tx));
-    told.declaration = Some(declaration);
-    told.rules = names(rules);
+    let mut item = event_to_proto(file, event, None, &doer(tx));
+    item.declaration = Some(declaration);
+    item.rules = names(told.rules);
+    item.deputy_id = told.deputy.map(|id| id.to_string()).unwrap_or_default();
     store::case::insert(tx, file).await?;
     store::text::insert(tx, file.id.0, 1, &file.division, &texts).await?;
-    publish(tx, file, &told);
+    publish(tx, file, &item);
     Ok(())
 }
 
@@ -143,7 +144,7 @@ pub async fn lead_told(
         lead: Some(convert::lead::lead(file)),
         actor: principal.subject.clone(),
         actor_role: principal.role.as_str().to_owned(),
-        at: Some(convert::timestamp(tx.now())),
+        at: Some(timestamp(tx.now())),
         action: told.action,
         claimed_from: told.claimed_from.unwrap_or_default(),
         on_behalf_of: told.on_behalf_of.unwrap_or_default(),

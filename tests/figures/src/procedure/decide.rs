@@ -11,7 +11,7 @@ use kernel::{
 use uuid::Uuid;
 use workflow_core::{
     Actor, Appraisal, Case, CaseState, Command, ComparisonFacts, DEFAULT, Declaration, Facts,
-    History, HouseholdFacts, MeasureFacts, SHIPPED, Visit, decide, declare,
+    History, HouseholdFacts, MeasureFacts, Removal, SHIPPED, Visit, decide, declare,
 };
 
 use crate::{
@@ -187,15 +187,17 @@ fn main_line() -> Vec<(u64, Make)> {
     fn post(place: NoticePlaceId, posted: NaiveDate) -> Command {
         Command::PostNotice {
             place,
-            posted,
+            posted: kernel::day_start(posted),
             evidence: hash(),
         }
     }
     fn close(removed: NaiveDate) -> Command {
-        Command::CloseNotice {
-            removed,
+        let removal = |number| Removal {
+            place: place(number),
+            removed: kernel::day_start(removed),
             evidence: hash(),
-        }
+        };
+        Command::CloseNotice(vec![removal(1), removal(2)])
     }
     vec![
         (0, |_| Command::Authorise {

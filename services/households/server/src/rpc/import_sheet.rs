@@ -4,6 +4,7 @@ use std::ops::ControlFlow;
 
 use chassis::{
     auth::Caller,
+    clock::timestamp,
     decode::Fields,
     error::Error,
     pg::Claim,
@@ -19,7 +20,6 @@ use tonic::{Status, Streaming};
 
 use super::Service;
 use crate::{
-    convert,
     file::{self, Format, Piece},
     import::{self, Register},
     store,
@@ -89,7 +89,7 @@ impl Service {
         let batch = BatchId(self.database.clock().new_id());
         let now = tx.now();
         report.batch_id = batch.to_string();
-        report.finished_at = Some(convert::timestamp(now));
+        report.finished_at = Some(timestamp(now));
         store::import::insert(&mut tx, batch, division, &report, now).await?;
         tx.remember(&report).await?;
         tx.commit().await?;

@@ -42,6 +42,15 @@ pub fn visitors(checks: &mut Checks, case: &Case, command: &Command, actor: &Act
     checks.yes(!decided, "ORG-3", "VISITOR_DID_NOT_DECIDE");
 }
 
+/// The same before anybody is named: where somebody has decided, who visits is to be chosen among the
+/// others.
+pub fn visitors_to_name(checks: &mut Checks, case: &Case, step: Move) {
+    if matches!(step, Move::Verify | Move::Recheck) {
+        let nobody = case.reviewers.is_empty() && case.deciders.is_empty();
+        checks.yes(nobody, "ORG-3", "VISITOR_DID_NOT_DECIDE");
+    }
+}
+
 /// Whether an account may not make the move in this case, whatever its role.
 pub fn bars(case: &Case, step: Move, account: &str) -> bool {
     match step.duty() {

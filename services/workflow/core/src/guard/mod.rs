@@ -12,10 +12,12 @@ mod remedy;
 
 use std::fmt::Display;
 
-use chrono::NaiveDate;
-use kernel::{Code, EliminationKind, Refusal, Requirement, RiskType, Role, RuleId};
+use chrono::{DateTime, NaiveDate, Utc};
+use kernel::{
+    Code, EliminationKind, Refusal, Requirement, RiskType, Role, RuleId, local_date, local_time,
+};
 
-pub use duty::{bars, visitors};
+pub use duty::{bars, visitors, visitors_to_name};
 pub use identify::declarable;
 pub use notice::hangs_everywhere;
 pub use remedy::overridable;
@@ -83,6 +85,27 @@ impl Checks {
     ) {
         let met = from <= day && day <= today;
         self.need(met, rule, code, format_args!("{from}..{today}"), day);
+    }
+
+    /// Instants between `from` and the end of a day; names the first that is outside.
+    fn moments(
+        &mut self,
+        rule: RuleId,
+        code: &'static str,
+        moments: impl IntoIterator<Item = DateTime<Utc>>,
+        from: Option<DateTime<Utc>>,
+        last: NaiveDate,
+    ) {
+        let is_outside = |at: &DateTime<Utc>| Some(*at) < from || local_date(*at) > last;
+        let outside = moments.into_iter().find(is_outside);
+        let [from, found] = [from, outside].map(|at| at.map(local_time).unwrap_or_default());
+        self.need(
+            outside.is_none(),
+            rule,
+            code,
+            format_args!("{from}..{last}"),
+            found,
+        );
     }
 
     /// A step of the past that somebody has to be told of.
@@ -283,12 +306,8 @@ pub fn given(checks: &mut Checks, case: &Case, command: &Command, facts: &Facts,
         Command::PostNotice { place, posted, .. } => {
             notice::posting(checks, case, &facts.household, (*place, *posted), today);
         }
-        Command::RemoveNotice { place, removed } => {
-            notice::removal(checks, case, (*place, *removed), today);
-        }
-        Command::CloseNotice { removed, .. } => {
-            notice::closing(checks, case, *removed, today);
-        }
+        Command::RemoveNotice(removal) => notice::removal(checks, case, removal, today),
+        Command::CloseNotice(removals) => notice::closing(checks, case, removals, today),
         Command::ReviewByTownship {
             regular,
             complete,

@@ -1,11 +1,12 @@
 //! The public notice (T6, T7): at every required place (S30), for seven full days (S31).
 
-use chrono::NaiveDate;
-use kernel::NoticePlaceId;
+use chrono::{DateTime, NaiveDate, Utc};
+use kernel::{NoticePlaceId, day_start};
 
 use super::Checks;
 use crate::{
-    case::{Case, Posting},
+    case::{Case, Notice, Posting},
+    command::Removal,
     facts::{Facts, HouseholdFacts},
 };
 
@@ -14,7 +15,7 @@ pub fn posting(
     checks: &mut Checks,
     case: &Case,
     household: &HouseholdFacts,
-    (place, posted): (NoticePlaceId, NaiveDate),
+    (place, posted): (NoticePlaceId, DateTime<Utc>),
     today: NaiveDate,
 ) {
     let is_waiting = |place: &&NoticePlaceId| hanging(case, **place).is_none();
@@ -25,25 +26,20 @@ pub fn posting(
     let postings = case.notice.iter().flat_map(|notice| &notice.postings);
     let removed = postings
         .filter(|p| p.place == place)
-        .filter_map(|p| p.removed)
-        .max();
-    let from = removed.map_or(case.reached, |removed| removed.max(case.reached));
-    checks.day("S31", "POSTED_ON", posted, from, today);
+        .filter_map(|p| Some(p.removal.as_ref()?.removed));
+    let from = removed.max().max(Some(day_start(case.reached)));
+    checks.moments("S31", "POSTED_AT", [posted], from, today);
 }
 
 /// A notice came down before its time. One that has had its time is closed, not removed.
-pub fn removal(
-    checks: &mut Checks,
-    case: &Case,
-    (place, removed): (NoticePlaceId, NaiveDate),
-    today: NaiveDate,
-) {
-    let posting = hanging(case, place);
+pub fn removal(checks: &mut Checks, case: &Case, removal: &Removal, today: NaiveDate) {
+    let posting = hanging(case, removal.place);
     checks.yes(posting.is_some(), "S30", "NOTICE_HANGS_THERE");
-    let since = posting.map_or(case.reached, |posting| posting.posted);
+    let since = posting.map_or(day_start(case.reached), |posting| posting.posted);
     let last = case.notice_closable().and_then(|day| day.pred_opt());
     let until = last.map_or(today, |last| last.min(today));
-    checks.day("S31", "REMOVED_EARLY_ON", removed, since, until);
+    let removed = [removal.removed];
+    checks.moments("S31", "REMOVED_EARLY_AT", removed, Some(since), until);
 }
 
 /// T7: it hangs at every required place (S30) and has done so for seven full days (S31).
@@ -76,16 +72,28 @@ pub fn hung_long_enough(
     }
 }
 
-/// T7: it was taken down on a day on which it might be: not before the last objection was answered.
-pub fn closing(checks: &mut Checks, case: &Case, removed: NaiveDate, today: NaiveDate) {
+/// T7: it was taken down wherever it hung, on a day on which it might be: not before the last
+/// objection was answered.
+pub fn closing(checks: &mut Checks, case: &Case, removals: &[Removal], today: NaiveDate) {
     // Before the first possible day nothing about the removal matters yet.
-    if let Some(closable) = case.notice_closable().filter(|day| *day <= today) {
-        let from = case
-            .objections
-            .last_answer()
-            .map_or(closable, |day| day.max(closable));
-        checks.day("S31", "REMOVED_ON", removed, from, today);
-    }
+    let Some(closable) = case.notice_closable().filter(|day| *day <= today) else {
+        return;
+    };
+    let hanging = case.notice.iter().flat_map(Notice::hanging_anywhere);
+    let needed = listed(hanging.map(|posting| posting.place));
+    let found = listed(removals.iter().map(|removal| removal.place));
+    let is_met = needed == found;
+    let (needed, found) = (needed.join("|"), found.join("|"));
+    checks.need(is_met, "S30", "REMOVED_AT_EVERY_PLACE", needed, found);
+    let from = case.objections.last_answer().max(Some(closable));
+    let removed = removals.iter().map(|removal| removal.removed);
+    checks.moments("S31", "REMOVED_AT", removed, from.map(day_start), today);
+}
+
+fn listed(places: impl Iterator<Item = NoticePlaceId>) -> Vec<String> {
+    let mut places: Vec<String> = places.map(|place| place.to_string()).collect();
+    places.sort_unstable();
+    places
 }
 
 /// Whether the notice hangs at every required place once it is posted at `place` (S30).

@@ -1,6 +1,7 @@
 //! Objections while a notice hangs (T7o, WF-8).
 
 use chrono::NaiveDate;
+use kernel::local_date;
 
 use super::Checks;
 use crate::{
@@ -19,8 +20,9 @@ pub fn notice_hangs(checks: &mut Checks, case: &Case) {
 
 fn hangs_since(case: &Case) -> Option<NaiveDate> {
     let postings = case.notice.iter().flat_map(|notice| &notice.postings);
-    let hanging = postings.filter(|posting| posting.removed.is_none());
-    hanging.map(|posting| posting.posted).min()
+    let hanging = postings.filter(|posting| posting.hangs());
+    let first = hanging.map(|posting| posting.posted).min();
+    first.map(local_date)
 }
 
 /// T7: nothing closes with an open objection.

@@ -16,7 +16,7 @@ mod template;
 
 use std::sync::Arc;
 
-use chrono::{Days, NaiveDate};
+use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
 use kernel::{
     Category, Code, EliminationKind, ItemKind, LeadChannel, Money, NoticePlaceId, Origin, Refusal,
     RiskType, Role,
@@ -132,6 +132,19 @@ pub fn meeting(today: NaiveDate) -> Appraisal {
     }
 }
 
+/// Noon of a day in the county.
+pub fn noon(day: NaiveDate) -> DateTime<Utc> {
+    kernel::day_start(day) + TimeDelta::hours(12)
+}
+
+pub fn taken_down(place: NoticePlaceId, on: NaiveDate) -> Removal {
+    Removal {
+        place,
+        removed: noon(on),
+        evidence: "photo".to_owned(),
+    }
+}
+
 /// A well-formed command for a move.
 pub fn command(step: Move, today: NaiveDate) -> Command {
     let text = || "given".to_owned();
@@ -150,17 +163,14 @@ pub fn command(step: Move, today: NaiveDate) -> Command {
         Move::Appraise => Command::Appraise(meeting(today)),
         Move::PostNotice => Command::PostNotice {
             place: place(1),
-            posted: today,
+            posted: noon(today),
             evidence: text(),
         },
-        Move::RemoveNotice => Command::RemoveNotice {
-            place: place(1),
-            removed: today,
-        },
-        Move::CloseNotice => Command::CloseNotice {
-            removed: today,
-            evidence: text(),
-        },
+        Move::RemoveNotice => Command::RemoveNotice(taken_down(place(1), today)),
+        Move::CloseNotice => Command::CloseNotice(vec![
+            taken_down(place(1), today),
+            taken_down(place(2), today),
+        ]),
         Move::SubmitVillageReport => Command::SubmitVillageReport { evidence: text() },
         Move::ReviewByTownship => Command::ReviewByTownship {
             regular: true,
@@ -374,6 +384,14 @@ impl Walk {
                 posted,
                 evidence,
             },
+            (Command::CloseNotice(bare), _) => {
+                let hanging = self.case.notice.iter().flat_map(Notice::hanging_anywhere);
+                let removals: Vec<_> = hanging
+                    .map(|posting| taken_down(posting.place, self.today))
+                    .collect();
+                // Where nothing hangs, as somebody would send it all the same.
+                Command::CloseNotice(if removals.is_empty() { bare } else { removals })
+            }
             (Command::AnswerObjection(answering), _) if !answerable.is_empty() => {
                 Command::AnswerObjection(Answering {
                     numbers: answerable,

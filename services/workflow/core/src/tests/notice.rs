@@ -3,16 +3,13 @@
 use super::*;
 
 fn remove(place_number: u128, removed: NaiveDate) -> Command {
-    Command::RemoveNotice {
-        place: place(place_number),
-        removed,
-    }
+    Command::RemoveNotice(taken_down(place(place_number), removed))
 }
 
 fn post(place_number: u128, posted: NaiveDate) -> Command {
     Command::PostNotice {
         place: place(place_number),
-        posted,
+        posted: noon(posted),
         evidence: "photo".to_owned(),
     }
 }
@@ -41,15 +38,15 @@ fn s30_other_places_taken_places_and_wrong_days_are_refused() {
     assert_eq!(walk.refused(post(3, today)), ["S30 REQUIRED_PLACE"]);
     assert_eq!(
         walk.refused(post(1, today + Days::new(1))),
-        ["S31 POSTED_ON"]
+        ["S31 POSTED_AT"]
     );
     assert_eq!(
         walk.refused(post(1, held - Days::new(1))),
-        ["S31 POSTED_ON"]
+        ["S31 POSTED_AT"]
     );
     let no_photo = Command::PostNotice {
         place: place(1),
-        posted: today,
+        posted: noon(today),
         evidence: String::new(),
     };
     assert_eq!(walk.refused(no_photo), ["WF-10 POSTING_PHOTO"]);
@@ -57,6 +54,35 @@ fn s30_other_places_taken_places_and_wrong_days_are_refused() {
     assert_eq!(walk.refused(post(1, today)), ["S30 REQUIRED_PLACE"]);
     walk.facts.household.required_places.clear();
     assert_eq!(walk.refused(post(2, today)), ["S30 REQUIRED_PLACE"]);
+}
+
+#[test]
+fn s31_a_notice_comes_down_after_it_went_up_and_goes_up_after_it_came_down() {
+    let mut walk = Walk::to(CaseState::OnNotice);
+    let today = walk.today;
+    let at = |hour: i64| kernel::day_start(today) + TimeDelta::hours(hour);
+    let removed = |hour| {
+        Command::RemoveNotice(Removal {
+            removed: at(hour),
+            // The wind left nothing to take a photo of.
+            evidence: String::new(),
+            ..taken_down(place(2), today)
+        })
+    };
+    let posted = |hour| Command::PostNotice {
+        place: place(2),
+        posted: at(hour),
+        evidence: "photo".to_owned(),
+    };
+    // They went up at noon.
+    assert_eq!(walk.refused(removed(11)), ["S31 REMOVED_EARLY_AT"]);
+    walk.act(removed(15)).expect("recorded");
+    assert_eq!(walk.refused(posted(14)), ["S31 POSTED_AT"]);
+    assert_eq!(walk.refused(posted(24)), ["S31 POSTED_AT"], "tomorrow");
+    walk.act(posted(16)).expect("hangs again");
+    let notice = walk.case.notice.as_ref().expect("a notice");
+    let times: Vec<_> = notice.postings.iter().map(|p| p.posted).collect();
+    assert_eq!(times, [at(12), at(12), at(16)]);
 }
 
 #[test]
@@ -74,12 +100,29 @@ fn s31_seven_full_days_from_the_last_posting() {
         assert_eq!(only.possible_from, Some(closable));
         walk.later(1);
     }
-    let early = Command::CloseNotice {
-        removed: closable - Days::new(1),
-        evidence: "photo".to_owned(),
+    // A day too early at one of them, left hanging at one, and taken down where it did not hang.
+    let down = |number, on| taken_down(place(number), on);
+    let early = vec![down(1, walk.today), down(2, closable - Days::new(1))];
+    let closing = |removals| walk.refused(Command::CloseNotice(removals));
+    assert_eq!(closing(early), ["S31 REMOVED_AT"]);
+    for wrong in [&[1][..], &[1, 2, 3], &[1, 1], &[1, 3]] {
+        let removals = wrong.iter().map(|number| down(*number, walk.today));
+        let unmet = closing(removals.collect());
+        assert_eq!(unmet, ["S30 REMOVED_AT_EVERY_PLACE"], "{wrong:?}");
+    }
+    let unmet = closing(Vec::new());
+    assert_eq!(unmet, ["S30 REMOVED_AT_EVERY_PLACE", "WF-10 REMOVAL_PHOTO"]);
+    let no_photo = Removal {
+        evidence: String::new(),
+        ..down(2, walk.today)
     };
-    assert_eq!(walk.refused(early), ["S31 REMOVED_ON"]);
-    walk.make(Move::CloseNotice).expect("closed");
+    let unmet = closing(vec![down(1, walk.today), no_photo]);
+    assert_eq!(unmet, ["WF-10 REMOVAL_PHOTO"]);
+    walk.act(Command::CloseNotice(vec![
+        down(2, walk.today),
+        down(1, closable),
+    ]))
+    .expect("closed");
     assert_eq!(walk.case.state, CaseState::NoticeClosed);
 }
 
@@ -95,7 +138,7 @@ fn scenario_7_a_notice_that_comes_down_on_day_six_begins_again() {
     // Nobody dates the new one back behind the gap.
     assert_eq!(
         walk.refused(post(2, down - Days::new(3))),
-        ["S31 POSTED_ON"]
+        ["S31 POSTED_AT"]
     );
     walk.act(post(2, walk.today)).expect("hangs again");
     assert_eq!(walk.case.state, CaseState::OnNotice);
@@ -120,11 +163,11 @@ fn s31_a_notice_that_has_had_its_time_is_closed_and_not_removed() {
     walk.later(9);
     assert_eq!(
         walk.refused(remove(1, posted + Days::new(7))),
-        ["S31 REMOVED_EARLY_ON"]
+        ["S31 REMOVED_EARLY_AT"]
     );
     assert_eq!(
         walk.refused(remove(1, posted - Days::new(1))),
-        ["S31 REMOVED_EARLY_ON"]
+        ["S31 REMOVED_EARLY_AT"]
     );
     // Seen late that it came down early: the days begin again all the same.
     walk.act(remove(1, posted + Days::new(5)))

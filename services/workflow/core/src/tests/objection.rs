@@ -54,11 +54,12 @@ fn t7o_nothing_closes_with_an_open_objection() {
             closable,
             "and so have its days: it hung"
         );
-        let before = Command::CloseNotice {
-            removed: walk.today - Days::new(1),
-            evidence: "photo".to_owned(),
-        };
-        assert_eq!(walk.refused(before), ["S31 REMOVED_ON"]);
+        let yesterday = walk.today - Days::new(1);
+        let before = [1, 2].map(|number| taken_down(place(number), yesterday));
+        assert_eq!(
+            walk.refused(Command::CloseNotice(before.to_vec())),
+            ["S31 REMOVED_AT"]
+        );
         walk.make(Move::CloseNotice).expect("closed");
     }
 }
@@ -146,11 +147,9 @@ fn t7o_only_what_hangs_can_be_objected_to_and_by_whom_or_nobody() {
         assert_eq!(walk.refused(objecting(change, today)), [expected]);
     }
     walk.make(Move::Object).expect("taken in");
-    let removed = Command::RemoveNotice {
-        place: place(1),
-        removed: today,
-    };
-    walk.act(removed).expect("taken down");
+    let removed = taken_down(place(1), today);
+    walk.act(Command::RemoveNotice(removed))
+        .expect("taken down");
     let unmet = walk.refused(command(Move::Object, today));
     assert_eq!(unmet, ["T7o NOTICE_HANGS"]);
     // That it came down answers nobody.
@@ -217,6 +216,33 @@ fn org3_who_visited_does_not_look_into_objections_to_it() {
     walk.make(Move::SubmitVillageReport).expect("reported");
     let unmet = walk.refused(command(Move::ReviewByTownship, walk.today));
     assert_eq!(unmet, ["ORG-3 REVIEWER_DID_NOT_VISIT"]);
+}
+
+#[test]
+fn org3_who_has_decided_does_not_visit_and_the_list_says_so_before_anybody_is_named() {
+    let named = |walk: &Walk| {
+        let listed = moves(
+            &walk.case,
+            &walk.facts,
+            &actor(Role::TownshipLeader),
+            walk.today,
+        );
+        let recheck = listed.into_iter().find(|m| m.step == Move::Recheck);
+        let to_give = recheck.expect("listed").to_give;
+        to_give.iter().any(|r| r.code == "VISITOR_DID_NOT_DECIDE")
+    };
+    let mut walk = Walk::to(CaseState::OnNotice);
+    walk.make(Move::Object).expect("taken in");
+    assert!(!named(&walk), "nobody has decided anything");
+
+    let mut walk = Walk::to(CaseState::ElimOnNotice);
+    walk.make(Move::Object).expect("taken in");
+    assert!(named(&walk));
+    let reviewer = walk.case.reviewers[0].clone();
+    let unmet = walk.refused(visiting(&[&reviewer, "other"], walk.today));
+    assert_eq!(unmet, ["ORG-3 VISITOR_DID_NOT_DECIDE"]);
+    walk.act(visiting(&["other", "another"], walk.today))
+        .expect("visited by others");
 }
 
 #[test]

@@ -172,14 +172,11 @@ fn check(events: &[Event], walk: &Walk, event: &Event) -> Result<(), TestCaseErr
             prop_assert!(in_order(&needed), "enrolled after {names:?}");
         }
         CaseState::NoticeClosed | CaseState::ElimNoticeClosed
-            if matches!(event.what, What::Decided(Command::CloseNotice { .. })) =>
+            if matches!(event.what, What::Decided(Command::CloseNotice(_))) =>
         {
             let postings = walk.case.notice.iter().flat_map(|notice| &notice.postings);
-            let last = postings
-                .filter(|p| p.removed.is_none())
-                .map(|p| p.posted)
-                .max();
-            let hung = last.map(|last| (walk.today - last).num_days());
+            let last = postings.filter(|p| p.hangs()).map(|p| p.posted).max();
+            let hung = last.map(|last| (walk.today - kernel::local_date(last)).num_days());
             prop_assert!(hung >= Some(7), "closed after {hung:?} days");
             let open = walk.case.objections.open().count();
             prop_assert_eq!(open, 0, "closed with an open objection");

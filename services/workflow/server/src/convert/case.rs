@@ -1,14 +1,15 @@
 //! A case and its events, on the wire and back.
 
 use anyhow::Context;
-use chassis::decode::{Fields, codes};
+use chassis::{
+    clock::timestamp,
+    decode::{Fields, codes},
+};
 use kernel::{Code, DivisionCode, Role};
 use proto::workflow::v1 as wire;
 use workflow_core::{Command, Event, Noted, Notice, What, alarm, due, last_chance, overridable};
 
-use super::{
-    alarm_to_proto, case_state, case_state_to_proto, claim, command, day, read_day, timestamp,
-};
+use super::{alarm_to_proto, case_state, case_state_to_proto, claim, command, day, read_day};
 use crate::case_file::CaseFile;
 
 /// Name of the event that puts a comparison's result on the record.
@@ -79,9 +80,14 @@ fn granted(granted: &workflow_core::Override) -> wire::Override {
 fn notice(notice: &Notice, closable_on: String) -> wire::Notice {
     let posting = |posting: &workflow_core::Posting| wire::NoticePosting {
         place_id: posting.place.to_string(),
-        posted_on: posting.posted.to_string(),
-        removed_on: day(posting.removed),
         evidence_sha256: posting.evidence.clone(),
+        posted_at: Some(timestamp(posting.posted)),
+        removed_at: posting.removal.as_ref().map(|r| timestamp(r.removed)),
+        removal_evidence_sha256: posting
+            .removal
+            .as_ref()
+            .map(|r| r.evidence.clone())
+            .unwrap_or_default(),
     };
     wire::Notice {
         kind: codes::notice_kind_to_proto(notice.kind),

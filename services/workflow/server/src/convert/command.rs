@@ -7,7 +7,7 @@ use super::objection;
 use chassis::decode::{Fields, codes};
 use kernel::Code;
 use proto::workflow::v1::{self as wire, command::Command as Wire};
-use workflow_core::{Appraisal, Command, Correction, Declaration, Part, Proxy, Visit};
+use workflow_core::{Appraisal, Command, Correction, Declaration, Part, Proxy, Removal, Visit};
 
 /// More signatures, photos or visitors than this belong into a second file.
 const MOST: usize = 50;
@@ -48,7 +48,7 @@ fn variant(f: &mut Fields, command: &Wire) -> Option<Command> {
         Wire::Appraise(c) => Command::Appraise(appraisal(f, c)?),
         Wire::PostNotice(c) => {
             let place = f.parse("place_id", &c.place_id);
-            let posted = f.date("posted_on", &c.posted_on);
+            let posted = f.instant("posted_at", c.posted_at);
             let evidence = hash(f, "evidence_sha256", &c.evidence_sha256);
             Command::PostNotice {
                 place: place?,
@@ -57,20 +57,19 @@ fn variant(f: &mut Fields, command: &Wire) -> Option<Command> {
             }
         }
         Wire::RemoveNotice(c) => {
-            let place = f.parse("place_id", &c.place_id);
-            let removed = f.date("removed_on", &c.removed_on);
-            Command::RemoveNotice {
-                place: place?,
-                removed: removed?,
-            }
+            let removal = removal(f, &c.place_id, c.removed_at, &c.evidence_sha256);
+            Command::RemoveNotice(removal?)
         }
         Wire::CloseNotice(c) => {
-            let removed = f.date("removed_on", &c.removed_on);
-            let evidence = hash(f, "evidence_sha256", &c.evidence_sha256);
-            Command::CloseNotice {
-                removed: removed?,
-                evidence: evidence?,
-            }
+            f.at_most("removals", c.removals.len(), MOST);
+            let removals = c.removals.iter().take(MOST).enumerate();
+            let removals = removals.map(|(at, c)| {
+                f.within(format_args!("removals[{at}]"), |f| {
+                    removal(f, &c.place_id, c.removed_at, &c.evidence_sha256)
+                })
+            });
+            let removals: Vec<_> = removals.collect();
+            Command::CloseNotice(removals.into_iter().collect::<Option<_>>()?)
         }
         Wire::SubmitVillageReport(c) => Command::SubmitVillageReport {
             evidence: hash(f, "evidence_sha256", &c.evidence_sha256)?,
@@ -314,6 +313,22 @@ pub fn hash(f: &mut Fields, field: &str, value: &str) -> Option<String> {
         return Some(String::new());
     }
     f.sha256(field, value)
+}
+
+fn removal(
+    f: &mut Fields,
+    place_id: &str,
+    removed_at: Option<prost_types::Timestamp>,
+    evidence_sha256: &str,
+) -> Option<Removal> {
+    let place = f.parse("place_id", place_id);
+    let removed = f.instant("removed_at", removed_at);
+    let evidence = hash(f, "evidence_sha256", evidence_sha256);
+    Some(Removal {
+        place: place?,
+        removed: removed?,
+        evidence: evidence?,
+    })
 }
 
 /// Hashes of papers.

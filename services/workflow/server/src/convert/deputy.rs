@@ -1,11 +1,11 @@
 //! Deputies, on the wire and back.
 
-use chassis::decode::Fields;
+use chassis::{clock::timestamp, decode::Fields};
 use kernel::Code;
 use proto::workflow::v1 as wire;
 use workflow_core::Appointment;
 
-use super::{day, timestamp};
+use super::day;
 use crate::store::deputy::Deputy;
 
 /// Longest account, as the issuer's tokens have it.

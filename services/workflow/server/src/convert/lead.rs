@@ -1,13 +1,16 @@
 //! Leads and what is done to them, on the wire and back.
 
 use anyhow::Context;
-use chassis::decode::{Fields, codes};
+use chassis::{
+    clock::timestamp,
+    decode::{Fields, codes},
+};
 use chrono::NaiveDate;
 use kernel::{Code, Department, DivisionCode};
 use proto::workflow::v1::{self as wire, act_on_lead_request::Action};
 use workflow_core::lead::{Lead, LeadCommand, Linked, Source};
 
-use super::{claim, command, day, lead_state, lead_state_to_proto, read_day, timestamp};
+use super::{claim, command, day, lead_state, lead_state_to_proto, read_day};
 use crate::lead_file::LeadFile;
 
 /// Longest reason.

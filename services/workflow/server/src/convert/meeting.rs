@@ -178,7 +178,7 @@ pub fn to_record(sent: wire::Meeting, id: Uuid, tx: &Tx) -> wire::Meeting {
     wire::Meeting {
         id: id.to_string(),
         recorded_by: tx.principal().subject.clone(),
-        record_time: Some(super::timestamp(tx.now())),
+        record_time: Some(chassis::clock::timestamp(tx.now())),
         ..sent
     }
 }

@@ -10,7 +10,7 @@ pub mod meeting;
 pub mod notice;
 pub mod objection;
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::NaiveDate;
 use kernel::Code;
 use proto::workflow::v1::{Alarm as WireAlarm, CaseState as WireState, LeadState as WireLeadState};
 use workflow_core::{Alarm, CaseState, lead::LeadState};
@@ -61,15 +61,6 @@ pub fn read_day(text: &str) -> anyhow::Result<Option<NaiveDate>> {
         return Ok(None);
     }
     Ok(Some(text.parse()?))
-}
-
-/// An instant.
-pub fn timestamp(instant: DateTime<Utc>) -> prost_types::Timestamp {
-    prost_types::Timestamp {
-        seconds: instant.timestamp(),
-        // Below a second, so it fits.
-        nanos: instant.timestamp_subsec_nanos().cast_signed(),
-    }
 }
 
 #[cfg(test)]

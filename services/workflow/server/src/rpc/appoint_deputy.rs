@@ -2,6 +2,7 @@
 
 use chassis::{
     auth::Caller,
+    clock::timestamp,
     decode::Fields,
     error::Error,
     feed::Item,
@@ -65,7 +66,7 @@ pub fn publish(tx: &mut Tx, kind: &str, deputy: &Deputy) {
         deputy: Some(told),
         actor: principal.subject.clone(),
         actor_role: principal.role.as_str().to_owned(),
-        at: Some(convert::timestamp(tx.now())),
+        at: Some(timestamp(tx.now())),
     };
     tx.publish(Item {
         kind: kind.to_owned(),

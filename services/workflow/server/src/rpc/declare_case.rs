@@ -10,11 +10,13 @@ use kernel::{CaseId, Code, DivisionCode, HouseholdId, LeadId};
 use proto::workflow::v1::{DeclareCaseRequest, DeclareCaseResponse};
 use workflow_core::{Case, Command, Declaration, SHIPPED, declare, lead::LeadState};
 
-use super::{Service, actor};
+use super::Service;
 use crate::{
+    acting::Acting,
     case_file::CaseFile,
     convert::{self, command},
-    record, store,
+    record::{self, Told},
+    store,
 };
 
 const OPERATION: &str = "DeclareCase";
@@ -42,17 +44,18 @@ impl Service {
         division: DivisionCode,
     ) -> Result<DeclareCaseResponse, Error> {
         let input = decode(&request)?;
+        let acting = self.acting(caller, &request.acting_as, OPERATION).await?;
         // The neighbour was asked in the service's own name: the caller's scope is checked here.
-        if !caller.principal.scope.sees(&division, None) {
+        if !acting.caller.principal.scope.sees(&division, None) {
             return Err(Error::NotFound { what: "household" });
         }
         let request_id = std::mem::take(&mut request.request_id);
-        let mut tx = self.database.begin(caller).await?;
+        let mut tx = self.database.begin(&acting.caller).await?;
         match tx.claim(OPERATION, &request_id, &request).await? {
             Claim::Replayed(response) => Ok(response),
             Claim::Fresh => {
                 let id = self.database.clock().new_id().into();
-                open(tx, id, division, input, request).await
+                open(tx, acting, (id, division), input, request).await
             }
         }
     }
@@ -81,8 +84,8 @@ fn decode(request: &DeclareCaseRequest) -> Result<Input, Error> {
 
 async fn open(
     mut tx: Tx,
-    id: CaseId,
-    division: DivisionCode,
+    acting: Acting,
+    (id, division): (CaseId, DivisionCode),
     input: Input,
     request: DeclareCaseRequest,
 ) -> Result<DeclareCaseResponse, Error> {
@@ -97,7 +100,7 @@ async fn open(
     let papers = Command::Declare(declaration.clone());
     store::evidence::check(&mut tx, "evidence_sha256", &papers.papers()).await?;
     let history = store::case::history(&mut tx, household).await?;
-    let decision = declare(declaration, history, &actor(&tx), &template, today)?;
+    let decision = declare(declaration, history, &acting.actor(), &template, today)?;
     let case = Case::begin(&decision.event, template);
     let case =
         case.ok_or_else(|| Error::Internal(anyhow::anyhow!("a declaration begins a case")))?;
@@ -114,7 +117,12 @@ async fn open(
         updated: now,
         case,
     };
-    record::declared(&mut tx, &file, &decision.event, request, decision.rules).await?;
+    let told = Told {
+        rules: decision.rules,
+        deputy: acting.deputy,
+        ..Told::default()
+    };
+    record::declared(&mut tx, &file, &decision.event, request, told).await?;
     if let Some(lead) = lead {
         follow_lead(&mut tx, lead, household, id).await?;
     }

@@ -11,8 +11,9 @@ use kernel::{DivisionCode, DivisionLevel, Month};
 use proto::workflow::v1::{FreezeWarningListRequest, FreezeWarningListResponse, WarningList};
 use workflow_core::{Command, Facts, Move, decide};
 
-use super::{Service, actor};
+use super::Service;
 use crate::{
+    acting::Acting,
     record::{self, Told},
     store::{
         self,
@@ -28,15 +29,18 @@ pub async fn handle(
     mut request: FreezeWarningListRequest,
 ) -> Result<FreezeWarningListResponse, Error> {
     let (division, month) = decode(&request, Month::of(service.database.clock().today()))?;
-    if !caller.principal.scope.sees(&division, None) {
+    let acting = service
+        .acting(caller, &request.acting_as, OPERATION)
+        .await?;
+    if !acting.caller.principal.scope.sees(&division, None) {
         return Err(Error::NotFound { what: "division" });
     }
     let request_id = std::mem::take(&mut request.request_id);
-    let mut tx = service.database.begin(caller).await?;
+    let mut tx = service.database.begin(&acting.caller).await?;
     if let Claim::Replayed(response) = tx.claim(OPERATION, &request_id, &request).await? {
         return Ok(response);
     }
-    let list = freeze(&mut tx, &division, month).await?;
+    let list = freeze(&mut tx, &acting, &division, month).await?;
     let response = FreezeWarningListResponse {
         list: Some(encode(&division, month, list)),
     };
@@ -62,16 +66,22 @@ fn decode(
     f.finish_with(division.zip(month))
 }
 
-async fn freeze(tx: &mut Tx, division: &DivisionCode, month: Month) -> Result<List, Error> {
+async fn freeze(
+    tx: &mut Tx,
+    acting: &Acting,
+    division: &DivisionCode,
+    month: Month,
+) -> Result<List, Error> {
     let earlier = warning_list::lookup(tx, division, month, 0).await?;
     let (version, mut case_ids) = earlier.map_or((0, Vec::new()), |l| (l.version, l.case_ids));
     let waiting = store::case::lock_before(tx, division, Move::ListForWarning).await?;
-    let (actor, today) = (actor(tx), tx.today());
+    let (actor, today) = (acting.actor(), tx.today());
     for mut file in waiting {
         let facts = Facts::default();
         let decision = decide(&file.case, Command::ListForWarning, &facts, &actor, today)?;
         let told = Told {
             rules: decision.rules,
+            deputy: acting.deputy,
             ..Told::default()
         };
         record::event(tx, &mut file, &decision.event, told).await?;

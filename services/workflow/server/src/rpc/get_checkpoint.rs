@@ -1,10 +1,9 @@
 //! What the log has signed (SEC-3).
 
-use chassis::{auth::Caller, error::Error, tlog::Served};
+use chassis::{auth::Caller, clock::timestamp, error::Error, tlog::Served};
 use proto::workflow::v1::{Checkpoint, GetCheckpointRequest, GetCheckpointResponse};
 
 use super::Service;
-use crate::convert;
 
 pub async fn handle(
     service: &Service,
@@ -30,7 +29,7 @@ pub(super) fn encode(service: &Service, served: Served) -> Checkpoint {
         root: chassis::tlog::hex(&served.checkpoint.root),
         note: served.note,
         witnesses: served.witnesses,
-        sign_time: Some(convert::timestamp(served.signed_at)),
+        sign_time: Some(timestamp(served.signed_at)),
         key: verifier.to_string(),
     }
 }

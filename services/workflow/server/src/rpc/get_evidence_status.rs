@@ -1,10 +1,9 @@
 //! Whether what happens is on the record.
 
-use chassis::{auth::Caller, error::Error};
+use chassis::{auth::Caller, clock::timestamp, error::Error};
 use proto::workflow::v1::{GetEvidenceStatusRequest, GetEvidenceStatusResponse};
 
 use super::Service;
-use crate::convert;
 
 pub async fn handle(
     service: &Service,
@@ -15,7 +14,7 @@ pub async fn handle(
     Ok(GetEvidenceStatusResponse {
         size: i64::try_from(status.size).unwrap_or(i64::MAX),
         sealed: i64::try_from(status.sealed).unwrap_or(i64::MAX),
-        waiting_since: status.waiting_since.map(convert::timestamp),
+        waiting_since: status.waiting_since.map(timestamp),
         waited_seconds: status.waited.num_seconds(),
         limit_seconds: status.limit.num_seconds(),
         overdue: status.is_overdue(),

@@ -2,6 +2,7 @@
 
 use chassis::{
     auth::Caller,
+    clock::timestamp,
     error::Error,
     feed::Item,
     pg::{Claim, Tx},
@@ -176,7 +177,7 @@ async fn put_on_record(
         meeting: Some(meeting),
         actor: principal.subject.clone(),
         actor_role: principal.role.to_string(),
-        at: Some(convert::timestamp(tx.now())),
+        at: Some(timestamp(tx.now())),
     };
     let item = Item {
         kind: "meeting.held".to_owned(),

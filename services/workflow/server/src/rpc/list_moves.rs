@@ -9,8 +9,10 @@ use kernel::{CaseId, Code};
 use proto::workflow::v1::{ListMovesRequest, ListMovesResponse, Move};
 use workflow_core::{Case, NextMove, due, moves};
 
-use super::{Service, actor};
+use super::Service;
 use crate::{convert, store};
+
+const OPERATION: &str = "ListMoves";
 
 pub async fn handle(
     service: &Service,
@@ -20,14 +22,17 @@ pub async fn handle(
     let mut f = Fields::new();
     let case = f.parse("case_id", &request.case_id);
     let case: CaseId = f.finish_with(case)?;
-    let mut tx = service.database.read(caller).await?;
+    let acting = service
+        .acting(caller, &request.acting_as, OPERATION)
+        .await?;
+    let mut tx = service.database.read(&acting.caller).await?;
     let file = store::case::file(&mut tx, case).await?;
-    let (actor, today) = (actor(&tx), tx.today());
+    let today = tx.today();
     drop(tx);
     let file = file.ok_or(Error::NotFound { what: "case" })?;
     let needs = file.case.needs();
     let facts = service.neighbours.facts(needs, case, file.household, today);
-    let moves = moves(&file.case, &facts.await?, &actor, today);
+    let moves = moves(&file.case, &facts.await?, &acting.actor(), today);
     Ok(ListMovesResponse {
         moves: moves.iter().map(|next| encode(&file.case, next)).collect(),
     })

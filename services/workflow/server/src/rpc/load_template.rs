@@ -2,6 +2,7 @@
 
 use chassis::{
     auth::Caller,
+    clock::timestamp,
     decode::Fields,
     error::Error,
     feed::Item,
@@ -13,7 +14,7 @@ use proto::workflow::v1::{LoadTemplateRequest, LoadTemplateResponse, TemplateEve
 use workflow_core::{SHIPPED, Template};
 
 use super::{Service, list_templates::encode};
-use crate::{convert, store::template};
+use crate::store::template;
 
 const OPERATION: &str = "LoadTemplate";
 
@@ -83,7 +84,7 @@ async fn load(
     let event = TemplateEvent {
         template: Some(loaded.clone()),
         actor: tx.principal().subject.clone(),
-        at: Some(convert::timestamp(tx.now())),
+        at: Some(timestamp(tx.now())),
     };
     tx.publish(Item {
         kind: "template.loaded".to_owned(),

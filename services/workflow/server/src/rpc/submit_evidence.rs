@@ -1,7 +1,9 @@
 //! Stores a paper or photo (WF-10).
 
 use bytes::Bytes;
-use chassis::{auth::Caller, decode::Fields, error::Error, feed::Item, upload::incomplete};
+use chassis::{
+    auth::Caller, clock::timestamp, decode::Fields, error::Error, feed::Item, upload::incomplete,
+};
 use futures::StreamExt as _;
 use kernel::{Code, DivisionCode};
 use prost::Message;
@@ -12,10 +14,7 @@ use proto::workflow::v1::{
 use tonic::{Status, Streaming};
 
 use super::Service;
-use crate::{
-    convert,
-    store::evidence::{self, Stored},
-};
+use crate::store::evidence::{self, Stored};
 
 pub async fn handle(
     service: &Service,
@@ -83,7 +82,7 @@ pub fn item(
         evidence: Some(encode(stored.clone())),
         actor: principal.subject.clone(),
         actor_role: principal.role.as_str().to_owned(),
-        at: Some(convert::timestamp(tx.now())),
+        at: Some(timestamp(tx.now())),
     };
     Item {
         kind: kind.to_owned(),
@@ -102,6 +101,6 @@ pub fn encode(stored: Stored) -> wire::Evidence {
         content_type: stored.content_type,
         division_code: stored.division_code,
         stored_by: stored.stored_by,
-        store_time: Some(convert::timestamp(stored.stored_at)),
+        store_time: Some(timestamp(stored.stored_at)),
     }
 }

@@ -2,7 +2,7 @@
 
 use proto::workflow::v1::{workflow_service_server::WorkflowService, *};
 
-use crate::desk::{COUNTY, Desk, by, cadre, close_notice, division, officer};
+use crate::desk::{COUNTY, Desk, by, cadre, division, officer};
 
 impl Desk {
     async fn tell_alarms(&self) {
@@ -30,8 +30,7 @@ async fn wf7_a_late_case_turns_orange_then_red_and_is_told_once() {
     let case = desk.declared().await;
     desk.to_notice(&case.id).await;
     desk.days_pass(7);
-    desk.act(cadre(), &case.id, close_notice(desk.today()))
-        .await;
+    desk.act(cadre(), &case.id, desk.close_notice()).await;
     let by_day = async |days: i64| {
         desk.days_pass(days);
         desk.tell_alarms().await;

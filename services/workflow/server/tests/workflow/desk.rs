@@ -6,7 +6,7 @@ use std::{cell::Cell, sync::LazyLock};
 use chassis::{
     auth::{Authenticator, Caller, ServiceIdentity},
     client,
-    clock::{Clock, ClockShift},
+    clock::{Clock, ClockShift, timestamp},
     error::Error,
     evidence::EvidenceStore,
     feed::{self, Filter, Stored},
@@ -147,6 +147,27 @@ impl Desk {
         self.clock.today()
     }
 
+    /// T6 at a place, now.
+    pub fn post(&self, place: Uuid) -> Command {
+        Command::PostNotice(PostNotice {
+            place_id: place.to_string(),
+            posted_at: Some(timestamp(self.clock.now())),
+            evidence_sha256: SHA256.to_owned(),
+        })
+    }
+
+    /// T7 of a notice that hangs everywhere, now.
+    pub fn close_notice(&self) -> Command {
+        let removals = self.places.map(|place| NoticeRemoval {
+            place_id: place.to_string(),
+            removed_at: Some(timestamp(self.clock.now())),
+            evidence_sha256: SHA256.to_owned(),
+        });
+        Command::CloseNotice(CloseNotice {
+            removals: removals.to_vec(),
+        })
+    }
+
     pub fn seconds_pass(&self, seconds: i64) {
         self.shift.advance(Duration::seconds(seconds));
     }
@@ -262,6 +283,7 @@ impl Desk {
             request_id: new_id().to_string(),
             division_code: VILLAGE.to_owned(),
             month: kernel::Month::of(self.today()).to_string(),
+            ..FreezeWarningListRequest::default()
         };
         let frozen = self.service.freeze_warning_list(by(cadre(), request)).await;
         frozen.expect("frozen").into_inner().list.expect("a list")
@@ -275,7 +297,7 @@ impl Desk {
         self.freeze().await;
         self.appraise(case, 15).await;
         for place in self.places {
-            self.act(cadre(), case, post(place, today)).await;
+            self.act(cadre(), case, self.post(place)).await;
         }
     }
 
@@ -283,7 +305,7 @@ impl Desk {
     pub async fn to_enrolment(&self, case: &str) -> CaseState {
         self.to_notice(case).await;
         self.days_pass(7);
-        self.act(cadre(), case, close_notice(self.today())).await;
+        self.act(cadre(), case, self.close_notice()).await;
         let report = SubmitVillageReport {
             evidence_sha256: SHA256.to_owned(),
         };
@@ -469,21 +491,6 @@ pub fn meeting(on: NaiveDate, representatives: usize, cases: &[&str]) -> Meeting
         evidence_sha256: vec![SHA256.to_owned()],
         ..Meeting::default()
     }
-}
-
-pub fn post(place: Uuid, on: NaiveDate) -> Command {
-    Command::PostNotice(PostNotice {
-        place_id: place.to_string(),
-        posted_on: on.to_string(),
-        evidence_sha256: SHA256.to_owned(),
-    })
-}
-
-pub fn close_notice(on: NaiveDate) -> Command {
-    Command::CloseNotice(CloseNotice {
-        removed_on: on.to_string(),
-        evidence_sha256: SHA256.to_owned(),
-    })
 }
 
 pub fn review(opinion: &str) -> Command {

@@ -18,8 +18,7 @@ use proto::workflow::v1::{
 use tonic::{Response, Status};
 
 use crate::desk::{
-    COUNTY, Desk, VILLAGE, authorise, by, cadre, close_notice, error, officer, verify, violations,
-    witness,
+    COUNTY, Desk, VILLAGE, authorise, by, cadre, error, officer, verify, violations, witness,
 };
 
 /// What is wrong with the fields of a request that must not be served.
@@ -96,8 +95,7 @@ async fn sec3_a_case_file_holds_the_whole_case_and_proves_it() {
         checked.code
     );
     desk.days_pass(7);
-    desk.act(cadre(), &case.id, close_notice(desk.today()))
-        .await;
+    desk.act(cadre(), &case.id, desk.close_notice()).await;
     desk.seal().await;
     let longer = desk.case_file(cadre(), &case.id).await.expect("a file");
     assert_ne!(longer.verify_code, checked.code);

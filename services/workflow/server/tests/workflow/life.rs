@@ -13,8 +13,8 @@ use proto::{
 };
 
 use crate::desk::{
-    Desk, SHA256, TOWNSHIP, VILLAGE, act, authorise, by, cadre, close_notice, officer, post,
-    refusal, review, secretary, verify,
+    Desk, SHA256, TOWNSHIP, VILLAGE, act, authorise, by, cadre, officer, refusal, review,
+    secretary, verify,
 };
 
 #[tokio::test]
@@ -44,11 +44,10 @@ async fn a_case_runs_from_the_declaration_to_the_end_of_the_risk() {
     desk.act(cadre(), &case.id, verify(desk.today())).await;
     desk.appraise(&case.id, 16).await;
     for place in desk.places {
-        desk.act(cadre(), &case.id, post(place, desk.today())).await;
+        desk.act(cadre(), &case.id, desk.post(place)).await;
     }
     desk.days_pass(7);
-    desk.act(cadre(), &case.id, close_notice(desk.today()))
-        .await;
+    desk.act(cadre(), &case.id, desk.close_notice()).await;
     let file = Command::File(File {
         document_number: "DOCUMENT-7".to_owned(),
         evidence_sha256: SHA256.to_owned(),

@@ -19,8 +19,7 @@ use workflow::announced::{Announced, Asked};
 use workflow_core::PublicNotice;
 
 use crate::desk::{
-    COUNTY, Desk, SHA256, VILLAGE, by, cadre, close_notice, division, error, office, officer,
-    refusal, violations,
+    COUNTY, Desk, SHA256, VILLAGE, by, cadre, division, error, office, officer, refusal, violations,
 };
 
 const TEXT: &str = "OBJECTION-TEXT";
@@ -118,8 +117,7 @@ async fn t7o_an_objection_is_looked_into_and_answered_before_the_notice_closes()
     desk.to_notice(&case.id).await;
     desk.act(cadre(), &case.id, object(&desk, CONTACT)).await;
     desk.days_pass(7);
-    let close = || close_notice(desk.today());
-    let closed = desk.act_with(cadre(), &case.id, close(), desk.in_need());
+    let closed = desk.act_with(cadre(), &case.id, desk.close_notice(), desk.in_need());
     assert_eq!(refusal(closed.await), ["T7o OBJECTIONS_OPEN"]);
     let own = desk.act_with(cadre(), &case.id, recheck(&desk), desk.in_need());
     assert_eq!(refusal(own.await), ["ORG-2 ROLE"]);
@@ -135,7 +133,7 @@ async fn t7o_an_objection_is_looked_into_and_answered_before_the_notice_closes()
     assert_eq!(objection.answer, "ANSWER-TEXT");
     assert_eq!(objection.outcome(), ObjectionOutcome::Dismissed);
     assert_eq!(objection.ended_on, desk.today().to_string());
-    let state = desk.act(cadre(), &case.id, close()).await;
+    let state = desk.act(cadre(), &case.id, desk.close_notice()).await;
     assert_eq!(state, CaseState::NoticeClosed);
     assert_eq!(desk.difference().await, None);
     desk.close().await;
@@ -334,8 +332,7 @@ async fn wf8_anybody_objects_by_the_code_on_the_notice() {
     let dismissed = answer(&desk, &[1], ObjectionOutcome::Dismissed);
     desk.act(office(), &case.id, dismissed).await;
     desk.days_pass(7);
-    desk.act(cadre(), &case.id, close_notice(desk.today()))
-        .await;
+    desk.act(cadre(), &case.id, desk.close_notice()).await;
     let down = desk.knock(knocking(&code)).await;
     assert!(matches!(down, Err(Error::NotFound { .. })), "{down:?}");
     assert_eq!(desk.difference().await, None);

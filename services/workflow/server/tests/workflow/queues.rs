@@ -92,7 +92,7 @@ impl Desk {
         let case = self.declared().await;
         self.to_notice(&case.id).await;
         self.days_pass(7);
-        let closed = crate::desk::close_notice(self.today());
+        let closed = self.close_notice();
         self.act(cadre(), &case.id, closed).await;
         let report = SubmitVillageReport {
             evidence_sha256: crate::desk::SHA256.to_owned(),
@@ -543,6 +543,61 @@ async fn org4_a_deputy_acts_in_the_lent_role_and_the_record_says_for_whom() {
         assert_eq!(refusal(decided), ["ORG-3 COUNTY_IS_A_THIRD_PERSON"]);
         assert!(desk.queue(&county, first(10)).await.is_empty());
     }
+    assert_eq!(desk.difference().await, None);
+    desk.close().await;
+}
+
+#[tokio::test]
+async fn org4_a_deputy_declares_and_freezes_a_list_in_the_place_of_somebody() {
+    let desk = Desk::open().await;
+    let x = named("secretary-x", Role::FirstSecretary, VILLAGE);
+    let lent = Deputy {
+        on_behalf_of: "cadre-2".to_owned(),
+        role: "VILLAGE_CADRE".to_owned(),
+        division_code: VILLAGE.to_owned(),
+        ..desk.deputy("secretary-x")
+    };
+    let deputy = desk.appoint(&leader(), lent).await.expect("appointed");
+    let in_place = |event: &CaseEvent| {
+        assert_eq!(event.actor, "secretary-x");
+        assert_eq!(event.actor_role, "VILLAGE_CADRE");
+        assert_eq!(event.on_behalf_of, "cadre-2");
+        assert_eq!(event.deputy_id, deputy.id);
+    };
+    let declaration = DeclareCaseRequest {
+        acting_as: deputy.id.clone(),
+        ..crate::desk::declaration(new_id())
+    };
+    let village = division(VILLAGE);
+    let declared = desk
+        .service
+        .declare_case_in(&x, declaration.clone(), village);
+    let case = declared.await.expect("declared").case.expect("a case");
+    in_place(&desk.events(&case.id).await[0]);
+    // The appointment is one person's.
+    let stranger = named("secretary-y", Role::FirstSecretary, VILLAGE);
+    let foreign = DeclareCaseRequest {
+        request_id: new_id().to_string(),
+        household_id: new_id().to_string(),
+        ..declaration
+    };
+    let foreign = desk.service.declare_case_in(&stranger, foreign, village);
+    let foreign = foreign.await;
+    assert!(matches!(foreign, Err(Error::NotFound { what: "deputy" })));
+
+    desk.act(cadre(), &case.id, authorise()).await;
+    desk.act(cadre(), &case.id, crate::desk::verify(desk.today()))
+        .await;
+    let request = FreezeWarningListRequest {
+        request_id: new_id().to_string(),
+        division_code: VILLAGE.to_owned(),
+        month: kernel::Month::of(desk.today()).to_string(),
+        acting_as: deputy.id.clone(),
+    };
+    let frozen = desk.service.freeze_warning_list(by(&x, request)).await;
+    let list = frozen.expect("frozen").into_inner().list.expect("a list");
+    assert_eq!(list.case_ids, [&case.id[..]]);
+    in_place(desk.events(&case.id).await.last().expect("an event"));
     assert_eq!(desk.difference().await, None);
     desk.close().await;
 }

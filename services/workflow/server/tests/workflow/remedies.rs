@@ -8,8 +8,7 @@ use proto::{
 };
 
 use crate::desk::{
-    COUNTY, Desk, SHA256, authorise, by, cadre, close_notice, office, officer, refusal, review,
-    verify,
+    COUNTY, Desk, SHA256, authorise, by, cadre, office, officer, refusal, review, verify,
 };
 
 fn report() -> Command {
@@ -48,7 +47,7 @@ async fn t8r_the_village_sees_what_is_wrong_and_puts_it_right() {
     let case = desk.declared().await.id;
     desk.to_notice(&case).await;
     desk.days_pass(7);
-    desk.act(cadre(), &case, close_notice(desk.today())).await;
+    desk.act(cadre(), &case, desk.close_notice()).await;
     desk.act(cadre(), &case, report()).await;
     let back = Command::ReturnForCorrection(ReturnForCorrection {
         corrections: vec![Correction {

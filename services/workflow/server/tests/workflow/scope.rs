@@ -42,6 +42,7 @@ async fn answers(
         request_id: new_id().to_string(),
         division_code: VILLAGE.to_owned(),
         month: month.clone(),
+        ..FreezeWarningListRequest::default()
     };
     let list = GetWarningListRequest {
         division_code: VILLAGE.to_owned(),
@@ -53,6 +54,7 @@ async fn answers(
     };
     let moves = ListMovesRequest {
         case_id: case.id.clone(),
+        ..ListMovesRequest::default()
     };
     let notice = GetNoticeRequest {
         division_code: VILLAGE.to_owned(),

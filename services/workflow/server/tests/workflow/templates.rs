@@ -105,11 +105,9 @@ async fn a_case_finishes_on_the_version_that_it_began_with() {
     }
     desk.freeze().await;
     for case in [&before, &after] {
-        let today = desk.today();
         desk.appraise(&case.id, 15).await;
         for place in desk.places {
-            desk.act(cadre(), &case.id, crate::desk::post(place, today))
-                .await;
+            desk.act(cadre(), &case.id, desk.post(place)).await;
         }
         let request = BatchGetCasesRequest {
             ids: vec![case.id.clone()],
