@@ -52,6 +52,9 @@ start_servers() {
     as_postgres "$postgres_bin/pg_ctl" -D "$servers_folder/pg" -w -s -l "$servers_folder/pg.log" start -o \
         "-p $port -k $servers_folder -c listen_addresses=127.0.0.1 -c max_connections=400 -c fsync=off -c synchronous_commit=off -c full_page_writes=off $*"
     popd >/dev/null
+    # For tests that start, lose and restore a server of their own.
+    export BACKSTOP_TEST_POSTGRES_BIN=$postgres_bin
+    if [ "$(id -u)" = 0 ]; then export BACKSTOP_TEST_POSTGRES_USER=$postgres_user; fi
     export BACKSTOP_TEST_DATABASE_URL="postgres://postgres@127.0.0.1:$port/postgres"
     port=$(free_port)
     redis-server --port "$port" --bind 127.0.0.1 --save "" --dir "$servers_folder" \

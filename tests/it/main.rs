@@ -2,6 +2,7 @@
 
 mod access;
 mod allinone;
+mod data_safety;
 mod deployment;
 mod e2e;
 mod process;

@@ -215,11 +215,12 @@ const ACT: &str = "workflow.ActOnCase";
 const LEAD: &str = "workflow.ActOnLead";
 
 /// Fields of Mutation.
-pub const MUTATIONS: [Mutation; 69] = [
+pub const MUTATIONS: [Mutation; 70] = [
     mutation("putDivision", "households.PutDivision", "division"),
     mutation("mergeDivision", "households.MergeDivision", "division"),
     mutation("putNoticePlace", "households.PutNoticePlace", "place"),
     mutation("putMonitoringLine", "households.PutMonitoringLine", "line"),
+    mutation("resealPersonalData", "households.ResealPersonalData", ""),
     mutation("createHousehold", "households.CreateHousehold", ""),
     mutation("updateHousehold", "households.UpdateHousehold", "household"),
     mutation("putMember", "households.PutMember", ""),

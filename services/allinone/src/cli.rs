@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand};
 use kernel::{Code, DivisionCode, Role};
 
 use crate::{
-    check, clock, databases,
+    check, clock, county_data, databases,
     folder::DataFolder,
     import,
     issuer::{Account, Issuer},
@@ -109,6 +109,16 @@ enum Command {
     /// Brings every schema to this program's version.
     #[command(after_help = "Example:\n  DATABASE_URL=postgres://me@db/backstop backstop migrate")]
     Migrate(databases::Options),
+    /// Writes everything of the county into a folder: tables and papers. Nobody may be using the
+    /// embedded database meanwhile.
+    #[command(after_help = "Example:\n  backstop export-data county-2026-08-31")]
+    ExportData(county_data::Options),
+    /// Fills a new database from such a folder, and proves that every table is equal.
+    #[command(
+        after_help = "Example:\n  DATABASE_URL=postgres://postgres@db/backstop backstop \
+                            import-data county-2026-08-31"
+    )]
+    ImportData(county_data::Options),
 }
 
 #[derive(Debug, Args)]
@@ -151,6 +161,8 @@ impl Cli {
             Some(Command::Seal(options)) => seal::run(folder, options).await,
             Some(Command::LogKey(options)) => print_log_key(&folder()?, &options),
             Some(Command::Migrate(options)) => migrate::run(&folder()?, options).await,
+            Some(Command::ExportData(options)) => county_data::export(&folder()?, options).await,
+            Some(Command::ImportData(options)) => county_data::import(&folder()?, options).await,
         }
     }
 }

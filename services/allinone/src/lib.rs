@@ -9,6 +9,7 @@ pub mod cli;
 mod clock;
 mod control;
 mod county;
+mod county_data;
 pub mod databases;
 pub mod folder;
 mod import;

@@ -16,12 +16,13 @@ fn comparisons<'a>(comparisons: impl IntoIterator<Item = &'a Comparison>) -> Vec
     comparisons.into_iter().map(place).collect()
 }
 
-// Files name people by their numbers; what came of them is told by events. A subscription shows
-// alerts as they are raised, each of which is an event.
+// Files name people by their numbers; what came of them is told by events. A subscription records what
+// it shows as it goes.
 about! {
     show {
         ListAlertsResponse: |r| alerts(&r.alerts);
         BatchGetAlertsResponse: |r| alerts(&r.alerts);
+        SubscribeAlertsResponse: |r| alerts(r.alert.as_slice());
         StartComparisonResponse: |r| comparisons(&r.comparison);
         BatchGetComparisonsResponse: |r| comparisons(&r.comparisons);
         AnswerHitResponse: |r| vec![(r.household_id.clone(), r.division_code.clone())];

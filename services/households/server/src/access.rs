@@ -74,6 +74,9 @@ const PLACE_KEEPERS: &[Role] = &[
     Role::SystemAdmin,
 ];
 
+/// Those who set the platform up: what they seal again they do not see.
+const ADMINISTRATORS: &[Role] = &[Role::SystemAdmin];
+
 const SERVICES: &[Role] = &[Role::Service];
 
 /// Every RPC of the service.
@@ -85,6 +88,7 @@ pub const ACCESS: Access = &[
     ("PutNoticePlace", PLACE_KEEPERS),
     ("ListMonitoringLines", VIEWERS),
     ("PutMonitoringLine", CONFIGURERS),
+    ("ResealPersonalData", ADMINISTRATORS),
     ("ListHouseholds", READERS),
     ("BatchGetHouseholds", READERS),
     ("BatchListMembers", READERS),

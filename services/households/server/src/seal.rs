@@ -163,6 +163,26 @@ impl Sealer {
             .map_err(|error| Error::Internal(error.utf8_error().into()))
     }
 
+    /// What every value begins with that is sealed under the current key.
+    pub(crate) fn beginning(&self) -> Vec<u8> {
+        let id = self.0.current.as_bytes();
+        // Checked on construction: at most 32.
+        [&[VERSION, id.len() as u8], id].concat()
+    }
+
+    /// Id of the key that new values are sealed under.
+    pub(crate) fn current(&self) -> &str {
+        &self.0.current
+    }
+
+    /// The same value under the current key.
+    ///
+    /// # Errors
+    /// As for [`Self::open`] and [`Self::seal`].
+    pub(crate) fn reseal(&self, column: Column, row: Uuid, old: &[u8]) -> Result<Vec<u8>, Error> {
+        self.seal(column, row, &self.open(column, row, old)?)
+    }
+
     /// The keyed hash by which an ID number is found.
     #[must_use]
     pub fn lookup(&self, id_number: &IdNumber) -> Vec<u8> {

@@ -10,6 +10,8 @@ mod import;
 mod income;
 #[path = "households/input.rs"]
 mod input;
+#[path = "households/keys.rs"]
+mod keys;
 #[path = "households/registry.rs"]
 mod registry;
 #[path = "households/scope.rs"]

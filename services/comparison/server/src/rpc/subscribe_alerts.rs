@@ -1,7 +1,7 @@
 //! The alert feed live: everything after a cursor, then everything new (DET-10).
 
-use chassis::{auth::Caller, error::Error};
-use futures::StreamExt as _;
+use chassis::{access_log::AccessLog, auth::Caller, error::Error};
+use futures::{Stream, StreamExt as _, stream};
 use prost::Message;
 use proto::{
     comparison::v1::{Alert, SubscribeAlertsRequest, SubscribeAlertsResponse},
@@ -10,7 +10,13 @@ use proto::{
 use tonic::{Request, Status};
 
 use super::{Alerts, Service, list_alerts};
-use crate::{item::ALERT_RAISED, store};
+use crate::{about::About, item::ALERT_RAISED, store};
+
+const RPC: &str = "SubscribeAlerts";
+/// Alerts of one entry of the record: a page, as elsewhere.
+const AT_ONCE: usize = 100;
+
+type Sent = Result<SubscribeAlertsResponse, Status>;
 
 pub async fn handle(
     service: &Service,
@@ -39,7 +45,7 @@ pub async fn handle(
     request.extensions_mut().insert(caller.clone());
     let items = service.feed.subscribe(request).await;
     let items = items.map_err(|status| Error::from_status(&status))?;
-    let caller = caller.clone();
+    let (caller, reader) = (caller.clone(), caller.clone());
     let alerts = items.into_inner().filter_map(move |sent| {
         let sent = sent.and_then(alert);
         let seen = match &sent {
@@ -50,7 +56,28 @@ pub async fn handle(
         };
         std::future::ready(seen.then_some(sent))
     });
-    Ok(Box::pin(alerts))
+    Ok(Box::pin(on_record(service.log.clone(), reader, alerts)))
+}
+
+/// Lets alerts pass when it is on the record that the reader sees them (SEC-2); what is ready at once is
+/// one entry.
+fn on_record(
+    log: AccessLog,
+    reader: Caller,
+    alerts: impl Stream<Item = Sent> + Send + 'static,
+) -> impl Stream<Item = Sent> + Send {
+    let ready = alerts.ready_chunks(AT_ONCE);
+    let recorded = ready.then(move |sent| {
+        let (log, reader) = (log.clone(), reader.clone());
+        async move {
+            let about = sent.iter().flatten().flat_map(About::about).collect();
+            match log.record(&reader, RPC, about).await {
+                Ok(()) => sent,
+                Err(error) => vec![Err(error.into())],
+            }
+        }
+    });
+    recorded.flat_map(stream::iter)
 }
 
 fn alert(sent: SubscribeResponse) -> Result<SubscribeAlertsResponse, Status> {

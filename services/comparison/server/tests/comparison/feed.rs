@@ -199,6 +199,16 @@ async fn a_subscriber_gets_what_was_and_what_comes() {
     assert_eq!(next(&mut stream).await, 4);
     assert_eq!(next(&mut live).await, 4, "nothing of before");
     drop((stream, live));
+    // Whose alerts somebody has seen is on the record, and no more than that (SEC-2).
+    let mut owner = desk.test.owner().await;
+    let seen: i64 = sqlx::query_scalar(
+        "select count(distinct o.household_id) from comparison.access_of o
+         join comparison.access a on a.id = o.access_id where a.rpc = 'SubscribeAlerts'",
+    )
+    .fetch_one(&mut owner)
+    .await
+    .expect("counted");
+    assert_eq!(seen, 3);
     desk.close().await;
 }
 

@@ -28,6 +28,7 @@ mod put_notice_place;
 mod put_risks;
 mod record_guarantees;
 mod record_income;
+mod reseal_personal_data;
 mod update_household;
 mod withdraw_authorisation;
 
@@ -113,6 +114,8 @@ dispatch! {
     list_monitoring_lines("ListMonitoringLines"):
         ListMonitoringLinesRequest => ListMonitoringLinesResponse;
     put_monitoring_line("PutMonitoringLine"): PutMonitoringLineRequest => PutMonitoringLineResponse;
+    reseal_personal_data("ResealPersonalData"):
+        ResealPersonalDataRequest => ResealPersonalDataResponse;
     list_households("ListHouseholds"): ListHouseholdsRequest => ListHouseholdsResponse;
     batch_get_households("BatchGetHouseholds"):
         BatchGetHouseholdsRequest => BatchGetHouseholdsResponse;

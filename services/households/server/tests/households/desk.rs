@@ -34,7 +34,7 @@ pub struct Desk {
     shift: ClockShift,
 }
 
-fn key(byte: u8) -> SecretKey {
+pub fn key(byte: u8) -> SecretKey {
     SecretKey::new([byte; 32])
 }
 

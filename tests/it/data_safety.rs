@@ -1,0 +1,367 @@
+//! A county's data outlives its database: moved to another one, backed up under load and restored. The
+//! commands of the backup are those of docs/operations.md, word for word.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    net::TcpListener,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    time::Duration,
+};
+
+use chassis::testing::TestDatabase;
+use kernel::Role;
+use secrecy::ExposeSecret as _;
+use serde_json::{Value, json};
+use sqlx::{Connection as _, PgConnection};
+use tests::{COUNTY, Client, county};
+
+use crate::process::{Up, backstop, graphql, token, token_of};
+
+const HOUSEHOLDS: &str = "{ households(first: 10) { totalCount nodes { id headName phone \
+                          members { name idNumber } currentCase { state caseNumber } } } \
+                          divisions(first: 10) { nodes { code } } }";
+
+/// What `verify` says in the end when nothing is wrong.
+const SOUND: &str = "every ledger is what was recorded, and every paper is there";
+
+fn run(command: &mut Command) -> (bool, String) {
+    let output = command.output().expect("runs");
+    let text = [output.stdout, output.stderr].concat();
+    let text = String::from_utf8_lossy(&text).into_owned();
+    (output.status.success(), text)
+}
+
+fn well(command: &mut Command) -> String {
+    let (ended_well, text) = run(command);
+    assert!(ended_well, "{command:?}: {text}");
+    text
+}
+
+/// A household with a paper and a case, through the gateway.
+async fn a_case(up: &Up, folder: &Path) {
+    let client = |role, division| {
+        let token = token_of(folder, role, division);
+        Client::new(up.address(), token, "somebody")
+    };
+    county::divisions(&client(Role::CountyOfficer, COUNTY)).await;
+    let cadre = client(Role::VillageCadre, county::VILLAGE);
+    let path = format!("evidence?divisionCode={}", county::VILLAGE);
+    cadre.upload(&path, tests::family::PAPER.to_vec()).await;
+    let head = json!({
+        "name": "张大山", "idNumber": tests::family::id_number(), "isHead": true, "relation": "户主",
+        "registered": true, "resident": true, "sharesIncome": true, "labourCapacity": "ORDINARY",
+        "health": "健康", "schooling": "非在校生", "medicallyInsured": true,
+    });
+    let household = json!({
+        "divisionCode": county::VILLAGE, "groupNumber": 1, "origin": "GENERAL",
+        "phone": "13800000000", "address": "一组 \\1 号\"东\"",
+    });
+    let created = cadre
+        .accepted(
+            "createHousehold",
+            json!({ "household": household, "members": [head] }),
+            "household { id }",
+        )
+        .await;
+    let declaration = json!({
+        "householdId": created["household"]["id"], "channel": "SELF_DECLARATION",
+        "risks": [{ "type": "ILLNESS" }], "evidenceSha256": [tests::family::EVIDENCE],
+    });
+    cadre
+        .accepted("declareCase", declaration, "case { state }")
+        .await;
+}
+
+async fn households(up: &Up, folder: &Path) -> Value {
+    let answer = graphql(&up.http(), &token(folder), HOUSEHOLDS, json!({})).await;
+    let answer = answer.expect("an answer");
+    assert_eq!(answer["data"]["households"]["totalCount"], 1, "{answer:#}");
+    answer["data"].clone()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_county_moves_from_the_embedded_default_to_postgresql_and_is_equal() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut up = Up::start(folder.path()).await;
+    a_case(&up, folder.path()).await;
+    let before = households(&up, folder.path()).await;
+    let files = folder.path().join("export");
+    let files = files.to_str().expect("a path");
+
+    let (ended_well, text) = run(&mut backstop(folder.path(), &["export-data", files]));
+    assert!(!ended_well && text.contains("another backstop"), "{text}");
+    up.interrupt().await;
+    fs::remove_dir(files).expect("nothing was exported");
+    well(&mut backstop(folder.path(), &["export-data", files]));
+    let (ended_well, text) = run(&mut backstop(folder.path(), &["export-data", files]));
+    assert!(!ended_well && text.contains("is not empty"), "{text}");
+
+    let test = TestDatabase::create().await;
+    let url = test.config.url.expose_secret().to_owned();
+    let external = |arguments: &[&str], data: &Path| {
+        let mut command = backstop(data, arguments);
+        command.env("DATABASE_URL", &url);
+        command
+    };
+    // The keys go along by hand: they are not among what is exported.
+    let other = tempfile::tempdir().expect("a folder");
+    for entry in fs::read_dir(folder.path()).expect("a folder") {
+        let entry = entry.expect("an entry");
+        if !["pg", "evidence", "export"].contains(&entry.file_name().to_str().expect("a name")) {
+            well(
+                Command::new("cp")
+                    .arg("-a")
+                    .args([&entry.path(), other.path()]),
+            );
+        }
+    }
+
+    // A row that was bent on the way is noticed, and nothing stays of the import.
+    let members = Path::new(files).join("households/members.copy");
+    let genuine = fs::read_to_string(&members).expect("rows");
+    fs::write(&members, genuine.replace("张大山", "张小山")).expect("written");
+    let (ended_well, text) = run(&mut external(&["import-data", files], other.path()));
+    assert!(!ended_well && text.contains("households.members"), "{text}");
+    fs::write(&members, genuine).expect("written");
+
+    well(&mut external(&["import-data", files], other.path()));
+    let (ended_well, text) = run(&mut external(&["import-data", files], other.path()));
+    assert!(!ended_well && text.contains("a new database"), "{text}");
+    let again = folder.path().join("again");
+    let again = again.to_str().expect("a path");
+    well(&mut external(&["export-data", again], other.path()));
+    let manifest = |files: &str| fs::read_to_string(Path::new(files).join("manifest.json"));
+    assert_eq!(manifest(again).ok(), manifest(files).ok());
+    let sound = well(&mut external(&["verify"], other.path()));
+    assert!(sound.contains(SOUND), "{sound}");
+
+    // It goes on there: what was, is, and what comes is stored behind it.
+    let redis = std::env::var("BACKSTOP_TEST_REDIS_URL").expect("tests/run sets it");
+    let mut command = external(&["up"], other.path());
+    command.env("REDIS_URL", redis);
+    let mut up = Up::started(other.path(), &mut command, Stdio::piped()).await;
+    assert_eq!(households(&up, other.path()).await, before);
+    let officer = Client::new(up.address(), token(other.path()), "somebody");
+    let risks = json!({
+        "householdId": before["households"]["nodes"][0]["id"], "risks": [{ "type": "ACCIDENT" }],
+    });
+    officer
+        .accepted("putRisks", risks, "household { id }")
+        .await;
+    up.interrupt().await;
+    let sound = well(&mut external(&["verify"], other.path()));
+    assert!(sound.contains(SOUND), "{sound}");
+    test.drop_database().await;
+}
+
+/// The commands below `<!-- tested: NAME -->` in docs/operations.md.
+fn documented(name: &str) -> String {
+    let docs = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/operations.md");
+    let docs = fs::read_to_string(docs).expect("docs");
+    let marker = format!("<!-- tested: {name} -->");
+    let behind = docs.split_once(&marker).expect("documented").1;
+    let (_, block) = behind.split_once("```\n").expect("a block");
+    block.split_once("```").expect("an end").0.to_owned()
+}
+
+/// A PostgreSQL of its own that keeps its log, as the documentation has it.
+struct Archived {
+    folder: tempfile::TempDir,
+    port: u16,
+}
+
+impl Archived {
+    fn create() -> Self {
+        let free = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let port = free.local_addr().expect("an address").port();
+        let folder = tempfile::tempdir().expect("a folder");
+        let own = Self { folder, port };
+        if let Ok(user) = std::env::var("BACKSTOP_TEST_POSTGRES_USER") {
+            well(Command::new("chown").arg(user).arg(own.folder.path()));
+        }
+        own.sh("initdb -D \"$PGDATA\" -U postgres -A trust -E UTF8 --locale=C --no-sync");
+        own.sh("mkdir -p \"$BACKUPS/wal\"");
+        let settings = documented("archive settings").replace("/backups", &own.path("backups"));
+        let settings = format!("{settings}\nport = {port}\nlisten_addresses = '127.0.0.1'\n");
+        let settings = format!("{settings}unix_socket_directories = ''\nfsync = off\n");
+        own.sh(&format!(
+            "cat >>\"$PGDATA/postgresql.conf\" <<'E'\n{settings}E"
+        ));
+        own
+    }
+
+    fn path(&self, below: &str) -> String {
+        self.folder.path().join(below).display().to_string()
+    }
+
+    fn url(&self) -> String {
+        format!("postgres://postgres@127.0.0.1:{}/postgres", self.port)
+    }
+
+    /// Runs commands as the database's user.
+    fn sh(&self, commands: &str) -> String {
+        let programs = std::env::var("BACKSTOP_TEST_POSTGRES_BIN").expect("tests/run sets it");
+        let path = format!("{programs}:{}", std::env::var("PATH").unwrap_or_default());
+        let mut command = match std::env::var("BACKSTOP_TEST_POSTGRES_USER") {
+            Ok(user) => {
+                let mut command = Command::new("runuser");
+                command.args(["-u", &user, "--", "bash", "-euo", "pipefail", "-c"]);
+                command
+            }
+            Err(_) => {
+                let mut command = Command::new("bash");
+                command.args(["-euo", "pipefail", "-c"]);
+                command
+            }
+        };
+        command
+            .arg(commands)
+            .env("PATH", path)
+            .env("PGDATA", self.path("pg"))
+            .env("BACKUPS", self.path("backups"))
+            .env("DATABASE_URL", self.url())
+            .current_dir(self.folder.path());
+        // What the server inherits stays open as long as it runs: it gets files.
+        let log = fs::File::create(self.folder.path().join("sh.log")).expect("a log");
+        command.stdout(log.try_clone().expect("a log")).stderr(log);
+        let ended = command.status().expect("runs");
+        let text = fs::read_to_string(self.folder.path().join("sh.log")).unwrap_or_default();
+        assert!(ended.success(), "{commands}\n{text}");
+        text
+    }
+
+    fn start(&self) {
+        self.sh("pg_ctl -D \"$PGDATA\" -w -s -t 60 -l \"$PGDATA/log\" start");
+    }
+}
+
+impl Drop for Archived {
+    fn drop(&mut self) {
+        let pid = fs::read_to_string(PathBuf::from(self.path("pg/postmaster.pid")));
+        if let Some(pid) = pid
+            .ok()
+            .and_then(|text| text.lines().next().map(str::to_owned))
+        {
+            let _ = Command::new("kill").args(["-QUIT", &pid]).status();
+        }
+    }
+}
+
+async fn codes(up: &Up, folder: &Path) -> BTreeSet<String> {
+    let (mut codes, mut after) = (BTreeSet::new(), Value::Null);
+    loop {
+        let query = "query($after: String) { divisions(first: 100, after: $after) { \
+                     nodes { code } pageInfo { hasNextPage endCursor } } }";
+        let variables = json!({ "after": after });
+        let answer = graphql(&up.http(), &token(folder), query, variables).await;
+        let page = answer.expect("an answer")["data"]["divisions"].clone();
+        let nodes = page["nodes"].as_array().expect("nodes").clone();
+        codes.extend(
+            nodes
+                .iter()
+                .filter_map(|n| n["code"].as_str().map(str::to_owned)),
+        );
+        if page["pageInfo"]["hasNextPage"] != true {
+            return codes;
+        }
+        after = page["pageInfo"]["endCursor"].clone();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_was_backed_up_under_load_is_lost_and_restored() {
+    const PUT_DIVISION: &str = "mutation($input: PutDivisionInput!) { putDivision(input: $input) { \
+                                division { code } } }";
+    let archived = Archived::create();
+    archived.start();
+    let folder = tempfile::tempdir().expect("a folder");
+    let redis = std::env::var("BACKSTOP_TEST_REDIS_URL").expect("tests/run sets it");
+    let start = async || {
+        let mut command = backstop(folder.path(), &["up"]);
+        command
+            .env("DATABASE_URL", archived.url())
+            .env("REDIS_URL", &redis);
+        Up::started(folder.path(), &mut command, Stdio::piped()).await
+    };
+    let up = start().await;
+    a_case(&up, folder.path()).await;
+
+    // Somebody writes all the time.
+    let (http, officer) = (up.http(), token(folder.path()));
+    let (sender, mut acknowledged) = tokio::sync::mpsc::unbounded_channel();
+    let mut writing = tokio::task::JoinSet::new();
+    writing.spawn(async move {
+        for number in 100..999 {
+            let code = format!("999999{number}000");
+            let input = json!({ "input": {
+                "requestId": format!("00000000-0000-7000-8000-{number:012}"), "code": code,
+                "name": format!("乡镇{number}"), "level": "TOWNSHIP", "validFrom": "2020-01-01",
+            } });
+            let Ok(answer) = graphql(&http, &officer, PUT_DIVISION, input).await else {
+                return;
+            };
+            if answer["data"]["putDivision"]["division"]["code"] == code {
+                let _ = sender.send(code);
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    });
+    let mut written = BTreeSet::new();
+    let mut wait_for = async |count: usize, written: &mut BTreeSet<String>| {
+        while written.len() < count {
+            written.insert(acknowledged.recv().await.expect("writing goes on"));
+        }
+    };
+    wait_for(10, &mut written).await;
+    archived.sh(&documented("back up"));
+    wait_for(written.len() + 20, &mut written).await;
+    // What is archived by now is kept; what comes later may be lost with the machine.
+    archived.sh(&documented("archive now"));
+    let kept = written.clone();
+    wait_for(written.len() + 5, &mut written).await;
+
+    archived.sh("kill -KILL $(head -1 \"$PGDATA/postmaster.pid\"); sleep 1; rm -rf \"$PGDATA\"");
+    up.kill();
+    writing.join_all().await;
+
+    archived.sh(&documented("restore"));
+    archived.start();
+    archived.sh(&documented("new epoch"));
+    let mut up = start().await;
+    let there = codes(&up, folder.path()).await;
+    let lost: Vec<_> = kept.difference(&there).collect();
+    assert!(lost.is_empty(), "{lost:?}");
+    households(&up, folder.path()).await;
+
+    // Services follow each other's feeds from where they were.
+    let officer = Client::new(up.address(), token(folder.path()), "somebody");
+    let merge = json!({
+        "fromCode": county::OTHER_VILLAGE, "intoCode": county::VILLAGE, "legalBasis": "并村决定",
+    });
+    officer
+        .accepted("mergeDivision", merge, "division { code }")
+        .await;
+    let mut owner = PgConnection::connect(&archived.url())
+        .await
+        .expect("connected");
+    for service in ["workflow", "comparison", "measures"] {
+        let told = format!("select count(*) from {service}.division_merges");
+        let told = async |owner: &mut PgConnection| -> i64 {
+            let told = sqlx::query_scalar(sqlx::AssertSqlSafe(told.clone()));
+            told.fetch_one(owner).await.expect("counted")
+        };
+        let mut tries = 0;
+        while told(&mut owner).await == 0 {
+            tries += 1;
+            assert!(tries < 200, "{service} does not hear of the merge");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+    owner.close().await.expect("closed");
+    up.interrupt().await;
+    let mut verify = backstop(folder.path(), &["verify"]);
+    let sound = well(verify.env("DATABASE_URL", archived.url()));
+    assert!(sound.contains(SOUND), "{sound}");
+}
