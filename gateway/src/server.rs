@@ -23,10 +23,10 @@ use chassis::{
     config::AuthConfig,
     error::Error,
     lifecycle::{Lifecycle, Runtime},
-    telemetry,
+    process, telemetry,
 };
 use http::{
-    HeaderMap, HeaderValue, Request, StatusCode,
+    HeaderMap, HeaderValue, Request,
     header::{REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS},
 };
 use opentelemetry::metrics::Histogram;
@@ -58,6 +58,9 @@ const SOCKETS_MAX: usize = 2000;
 const REQUEST_WITHIN: Duration = Duration::from_secs(15);
 /// A file of 50 MB over a township's line of 1 Mbit/s.
 const FILE_WITHIN: Duration = Duration::from_secs(15 * 60);
+
+/// What is missing while there are no keys of the issuer.
+const JWKS: &str = "auth.jwks";
 
 /// How the gateway is configured.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -187,11 +190,13 @@ fn limited(router: Router<Gateway>, at_once: usize, within: Duration) -> Router<
     router.layer(limits)
 }
 
+/// Its own needs only: services that are away make some answers incomplete, and no gateway better.
 async fn ready(State(gateway): State<Gateway>) -> Response {
-    if gateway.lifecycle.is_stopping() {
-        return (StatusCode::SERVICE_UNAVAILABLE, "stopping").into_response();
+    match gateway.authenticator.has_keys().await {
+        true => gateway.lifecycle.there(JWKS),
+        false => (gateway.lifecycle).missing(JWKS, "the issuer's keys cannot be fetched"),
     }
-    "ok".into_response()
+    process::ready(&gateway.lifecycle).into_response()
 }
 
 async fn overloaded(id: Extension<RequestId>, headers: HeaderMap, _: BoxError) -> Response {

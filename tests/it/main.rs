@@ -5,4 +5,6 @@ mod allinone;
 mod deployment;
 mod e2e;
 mod process;
+mod programs;
+mod startup;
 mod tidy;

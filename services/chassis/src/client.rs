@@ -11,6 +11,9 @@ pub const DEADLINE: Duration = Duration::from_secs(5);
 /// Largest answer that is read: a page of 100 with everything in it is far below.
 pub const MESSAGE_BYTES_MAX: usize = 16 * 1024 * 1024;
 
+/// A header of answers by a service that waits for what it needs: the call was not looked at.
+pub(crate) const WAITING: &str = "backstop-waiting";
+
 /// A channel that connects when it is first used and again whenever it has to.
 ///
 /// # Errors

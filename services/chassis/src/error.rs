@@ -208,7 +208,7 @@ impl Error {
 
 /// Things by name, so that an error that passed through the wire stays a static text.
 fn known(what: Option<&str>) -> &'static str {
-    const THINGS: [&str; 21] = [
+    const THINGS: [&str; 23] = [
         "household",
         "person",
         "division",
@@ -230,6 +230,8 @@ fn known(what: Option<&str>) -> &'static str {
         "proof",
         "database",
         "access record",
+        "issuer",
+        "service",
     ];
     THINGS
         .into_iter()

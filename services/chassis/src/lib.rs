@@ -24,6 +24,7 @@ pub mod pg;
 pub mod process;
 pub mod secret;
 pub mod server;
+pub mod startup;
 pub mod subscription;
 pub mod telemetry;
 #[cfg(feature = "testing")]

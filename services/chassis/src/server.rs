@@ -20,15 +20,18 @@ use tracing::Instrument;
 
 use crate::{
     auth::{AuthLayer, Authenticator},
-    lifecycle::Runtime,
+    lifecycle::{Lifecycle, Runtime},
     pg::Database,
-    telemetry,
+    startup, telemetry,
 };
 
 /// Requests at once per connection; beyond, callers wait on HTTP/2 flow control.
 const STREAMS_MAX: u32 = 256;
 /// How often readiness is looked at.
 const HEALTH_EVERY: Duration = Duration::from_secs(2);
+
+/// What is missing until a service serves.
+pub(crate) const START: &str = "start";
 
 static DURATION: LazyLock<Histogram<f64>> = LazyLock::new(|| {
     telemetry::meter()
@@ -50,20 +53,21 @@ pub async fn serve(
 ) -> anyhow::Result<()> {
     database.spawn_forgetting(&runtime.lifecycle);
     let (health, health_service) = tonic_health::server::health_reporter();
-    let ready = database.is_healthy().await;
-    health.set_service_status("", status(ready)).await;
     let lifecycle = runtime.lifecycle.clone();
+    look(&lifecycle, &authenticator, &database).await;
+    lifecycle.there(START);
+    health.set_service_status("", status(&lifecycle)).await;
+    let issuer = authenticator.clone();
     runtime.lifecycle.spawn("health", async move {
         loop {
             tokio::select! {
                 () = tokio::time::sleep(HEALTH_EVERY) => {}
                 () = lifecycle.stopping() => break,
             }
-            health
-                .set_service_status("", status(database.is_healthy().await))
-                .await;
+            look(&lifecycle, &issuer, &database).await;
+            health.set_service_status("", status(&lifecycle)).await;
         }
-        health.set_service_status("", status(false)).await;
+        health.set_service_status("", status(&lifecycle)).await;
     });
     let reflection = tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(proto::DESCRIPTORS)
@@ -86,8 +90,20 @@ pub async fn serve(
     Ok(())
 }
 
-fn status(ready: bool) -> tonic_health::ServingStatus {
-    if ready {
+/// Looks at what every service needs.
+async fn look(lifecycle: &Lifecycle, issuer: &Authenticator, database: &Database) {
+    match database.is_healthy().await {
+        true => lifecycle.there(startup::URL),
+        false => lifecycle.missing(startup::URL, "does not answer"),
+    }
+    match issuer.has_keys().await {
+        true => lifecycle.there(startup::JWKS),
+        false => lifecycle.missing(startup::JWKS, "the issuer's keys cannot be fetched"),
+    }
+}
+
+fn status(lifecycle: &Lifecycle) -> tonic_health::ServingStatus {
+    if lifecycle.not_ready().is_empty() {
         tonic_health::ServingStatus::Serving
     } else {
         tonic_health::ServingStatus::NotServing

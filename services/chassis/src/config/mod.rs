@@ -24,7 +24,7 @@ pub struct ProcessConfig {
     /// Where gRPC is served.
     #[schemars(with = "String")]
     pub listen: SocketAddr,
-    /// Where `/metrics` and `/livez` are served; nowhere when absent.
+    /// Where `/metrics`, `/livez` and `/readyz` are served; nowhere when absent.
     #[serde(default)]
     #[schemars(with = "Option<String>")]
     pub metrics_listen: Option<SocketAddr>,

@@ -9,20 +9,60 @@ use std::{sync::Arc, time::Duration};
 use kernel::{Principal, Role, Scope};
 use secrecy::ExposeSecret;
 use sqlx::{
-    AssertSqlSafe, ConnectOptions, Connection, Executor, PgPool,
+    AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection, PgPool,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 use tokio::sync::watch;
 use uuid::Uuid;
 
 pub use idempotency::Claim;
-pub use migrate::migrate;
+pub(crate) use migrate::is_newer;
+pub use migrate::{SchemaVersion, contract, migrate, pending};
 pub use tx::Tx;
 
 use crate::{
     auth::Caller, clock::Clock, config::DatabaseConfig, cursor::CursorKey, error::Error,
     secret::SecretKey,
 };
+
+fn options(config: &DatabaseConfig, schema: &str) -> Result<PgConnectOptions, sqlx::Error> {
+    let options: PgConnectOptions = config.url.expose_secret().parse()?;
+    Ok(options.application_name(schema).disable_statement_logging())
+}
+
+/// Without the role change a superuser's session would ignore every policy. The limits keep one bad
+/// statement or client from holding up the others.
+async fn set_up(connection: &mut PgConnection, schema: &str) -> Result<(), sqlx::Error> {
+    let setup = format!(
+        "set role backstop_{schema}; set statement_timeout = '5s'; \
+         set lock_timeout = '2s'; \
+         set idle_in_transaction_session_timeout = '10s'; set time zone 'UTC'"
+    );
+    connection.execute(AssertSqlSafe(setup)).await.map(drop)
+}
+
+/// Asks a database, by one connection that ends, whether it is there and how old the schema is; `None`
+/// when no migration has ended yet. A pool would try by itself and not say what is wrong.
+///
+/// # Errors
+/// The database does not answer, refuses, or has no such role or schema.
+pub(crate) async fn look(
+    config: &DatabaseConfig,
+    schema: &str,
+) -> Result<Option<SchemaVersion>, sqlx::Error> {
+    let asked = async {
+        let mut connection = options(config, schema)?.connect().await?;
+        set_up(&mut connection, schema).await?;
+        let select = format!("select version, floor from {schema}.schema_version");
+        let found = sqlx::query_as(AssertSqlSafe(select))
+            .fetch_optional(&mut connection)
+            .await?;
+        connection.close().await?;
+        Ok(found)
+    };
+    let in_time = tokio::time::timeout(ACQUIRE_TIMEOUT, asked).await;
+    in_time.unwrap_or(Err(sqlx::Error::PoolTimedOut))
+}
 
 /// A service's database. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -54,9 +94,8 @@ impl Database {
         schema: &'static str,
         ledger_key: SecretKey,
         clock: Clock,
-    ) -> anyhow::Result<Self> {
-        let options: PgConnectOptions = config.url.expose_secret().parse()?;
-        let options = options.application_name(schema).disable_statement_logging();
+    ) -> Result<Self, sqlx::Error> {
+        let options = options(config, schema)?;
         let pool = PgPoolOptions::new()
             .max_connections(config.max_connections)
             .acquire_timeout(ACQUIRE_TIMEOUT)
@@ -69,19 +108,7 @@ impl Database {
                     Ok(true)
                 })
             })
-            .after_connect(move |connection, _| {
-                Box::pin(async move {
-                    // Without the role change a superuser's session would ignore every policy. The
-                    // limits keep one bad statement or client from holding up the others.
-                    let setup = format!(
-                        "set role backstop_{schema}; set statement_timeout = '5s'; \
-                         set lock_timeout = '2s'; \
-                         set idle_in_transaction_session_timeout = '10s'; set time zone 'UTC'"
-                    );
-                    connection.execute(AssertSqlSafe(setup)).await?;
-                    Ok(())
-                })
-            })
+            .after_connect(move |connection, _| Box::pin(set_up(connection, schema)))
             .connect_with(options)
             .await?;
         let head = format!("select epoch, position from {schema}.feed_head");

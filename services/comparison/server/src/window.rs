@@ -8,7 +8,7 @@
 use std::{
     sync::{
         Arc, LazyLock,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -74,6 +74,8 @@ struct Redis {
     put: Script,
     /// Milliseconds on `clock` before which Redis is left alone.
     rests_until_ms: AtomicU64,
+    /// Whether the last question failed: told once, not with every question.
+    failing: AtomicBool,
     clock: tokio::time::Instant,
 }
 
@@ -158,6 +160,7 @@ impl Redis {
             connection: ConnectionManager::new_lazy_with_config(Client::open(url)?, config)?,
             put: Script::new(PUT),
             rests_until_ms: AtomicU64::new(0),
+            failing: AtomicBool::new(false),
             clock: tokio::time::Instant::now(),
         })
     }
@@ -190,9 +193,24 @@ impl Redis {
             return None;
         }
         match tokio::time::timeout(REDIS_WAIT, ask).await {
-            Ok(Ok(answer)) => Some(answer),
-            Ok(Err(_)) | Err(_) => {
+            Ok(Ok(answer)) => {
+                self.failing.store(false, Ordering::Relaxed);
+                Some(answer)
+            }
+            failed => {
                 count("redis_failed");
+                if !self.failing.swap(true, Ordering::Relaxed) {
+                    // Redis' own word for what is wrong; no value and no password.
+                    let reason = match failed {
+                        Ok(Err(error)) => error.category().to_owned(),
+                        _ => "does not answer".to_owned(),
+                    };
+                    tracing::warn!(
+                        setting = "redis_url",
+                        reason,
+                        "windows are read from PostgreSQL"
+                    );
+                }
                 self.rests_until_ms
                     .store(now_ms() + REDIS_REST_MS, Ordering::Relaxed);
                 None

@@ -23,13 +23,12 @@ use std::path::PathBuf;
 use anyhow::Context;
 use chassis::{
     access_server::AccessServer,
-    auth::{Authenticator, ServiceIdentity},
-    config::{DatabaseConfig, ProcessConfig},
+    auth::ServiceIdentity,
+    config::ProcessConfig,
     evidence::EvidenceStore,
     feed_server::FeedServer,
     lifecycle::Runtime,
-    pg::{self, Database},
-    process, server, subscription,
+    process, server, startup, subscription,
     tlog::{Log, LogConfig},
 };
 use proto::{
@@ -65,21 +64,17 @@ pub struct Config {
     pub log: LogConfig,
 }
 
-/// Brings the schema to the program's version.
-pub async fn migrate(database: &DatabaseConfig) -> anyhow::Result<()> {
-    pg::migrate(&database.url, NAME, &MIGRATOR).await
-}
-
 /// Serves until the runtime stops.
 pub async fn run(config: Config, listener: TcpListener, runtime: Runtime) -> anyhow::Result<()> {
     let evidence = EvidenceStore::folder(&config.evidence_folder);
     let evidence = evidence.context("evidence_folder")?;
     let (config, log) = (config.process, config.log);
-    let authenticator = Authenticator::new(&config.auth).await?;
+    let started = startup::start(listener, &config, NAME, &MIGRATOR, &runtime).await?;
+    let Some(started) = started else {
+        return Ok(());
+    };
+    let (authenticator, database) = (started.authenticator, started.database);
     let identity = ServiceIdentity::new(&config.auth.service_token_file, authenticator.clone());
-    let clock = runtime.clock.clone();
-    let database =
-        Database::connect(&config.database, NAME, config.ledger_key.clone(), clock).await?;
 
     let neighbours = facts::Neighbours {
         households: config.peer("households")?,
@@ -126,7 +121,14 @@ pub async fn run(config: Config, listener: TcpListener, runtime: Runtime) -> any
         .add_service(AccessServiceServer::new(AccessServer::new(
             database.clone(),
         )));
-    server::serve(listener, routes, authenticator, database.clone(), &runtime).await?;
+    server::serve(
+        started.listener,
+        routes,
+        authenticator,
+        database.clone(),
+        &runtime,
+    )
+    .await?;
     database.close().await;
     Ok(())
 }
@@ -143,8 +145,8 @@ impl process::Service for Workflow {
         &config.process
     }
 
-    async fn migrate(database: &DatabaseConfig) -> anyhow::Result<()> {
-        migrate(database).await
+    fn migrator() -> &'static Migrator {
+        &MIGRATOR
     }
 
     async fn run(config: Config, listener: TcpListener, runtime: Runtime) -> anyhow::Result<()> {
