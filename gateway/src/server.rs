@@ -24,6 +24,7 @@ use chassis::{
     error::Error,
     lifecycle::{Lifecycle, Runtime},
     process, telemetry,
+    tls::{Tls, TlsConfig},
 };
 use http::{
     HeaderMap, HeaderValue, Request,
@@ -69,8 +70,12 @@ pub struct Config {
     /// Where HTTP is served.
     #[schemars(with = "String")]
     pub listen: SocketAddr,
-    /// URLs of the four services, by name.
+    /// URLs of the four services, by name. Several of one, separated by commas, are its replicas, and so
+    /// is whatever a name in a URL resolves to; it is looked up again every 5 s.
     pub peers: BTreeMap<String, String>,
+    /// Mutual TLS towards the services: the gateway's own certificate, for peers that are https.
+    #[serde(default)]
+    pub tls: Option<TlsConfig>,
     /// How callers prove who they are.
     pub auth: AuthConfig,
     /// Whether the schema can be asked for and explored in a browser at `/`.
@@ -110,7 +115,9 @@ impl Gateway {
 /// # Errors
 /// The key set cannot be read, a peer has no URL, or the listener fails.
 pub async fn run(config: Config, listener: TcpListener, runtime: Runtime) -> anyhow::Result<()> {
-    let peers = Peers::connect(&config.peers)?;
+    let tls = config.tls.as_ref();
+    let tls = tls.map(|tls| Tls::open(tls, "tls", &runtime.lifecycle));
+    let peers = Peers::connect(&config.peers, tls.transpose()?)?;
     let authenticator = Authenticator::new(&config.auth).await?;
     let gateway = Gateway {
         schema: schema::build(peers.clone(), config.explorer),

@@ -30,4 +30,5 @@ pub mod telemetry;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod tlog;
+pub mod tls;
 pub mod upload;

@@ -13,7 +13,10 @@ use tokio::net::TcpListener;
 use tonic::{
     body::Body,
     service::Routes,
-    transport::{Server, server::TcpIncoming},
+    transport::{
+        Server,
+        server::{Router, TcpIncoming},
+    },
 };
 use tower_http::catch_panic::CatchPanicLayer;
 use tracing::Instrument;
@@ -23,6 +26,7 @@ use crate::{
     lifecycle::{Lifecycle, Runtime},
     pg::Database,
     startup, telemetry,
+    tls::Tls,
 };
 
 /// Requests at once per connection; beyond, callers wait on HTTP/2 flow control.
@@ -40,12 +44,68 @@ static DURATION: LazyLock<Histogram<f64>> = LazyLock::new(|| {
         .build()
 });
 
+/// Where a service listens, by mutual TLS where certificates are given.
+#[derive(Debug)]
+pub struct Socket {
+    listener: TcpListener,
+    tls: Option<Tls>,
+}
+
+impl From<TcpListener> for Socket {
+    fn from(listener: TcpListener) -> Self {
+        Self::new(listener, None)
+    }
+}
+
+impl Socket {
+    /// A socket that was bound.
+    #[must_use]
+    pub const fn new(listener: TcpListener, tls: Option<Tls>) -> Self {
+        Self { listener, tls }
+    }
+
+    /// Serves until the shutdown begins, then lets running requests end.
+    pub(crate) async fn serve<L, B>(
+        self,
+        router: Router<L>,
+        lifecycle: &Lifecycle,
+    ) -> anyhow::Result<()>
+    where
+        L: tower::Layer<Routes> + Clone,
+        L::Service: tower::Service<http::Request<Body>, Response = http::Response<B>>
+            + Clone
+            + Send
+            + 'static,
+        B: tonic::codegen::Body<Data = bytes::Bytes> + Send + 'static,
+        B::Error: Into<tonic::codegen::StdError>,
+        <L::Service as tower::Service<http::Request<Body>>>::Future: Send,
+        <L::Service as tower::Service<http::Request<Body>>>::Error:
+            Into<tonic::codegen::StdError> + Send + 'static,
+    {
+        match self.tls {
+            Some(tls) => {
+                let incoming = tls.incoming(self.listener, lifecycle);
+                let served = router.serve_with_incoming_shutdown(incoming, lifecycle.stopping());
+                served.await?;
+            }
+            None => {
+                // Said here: the builder's own setting does not reach a listener that is given. Without
+                // it an answer waits up to 40 ms for the acknowledgement of its first half.
+                let incoming = TcpIncoming::from(self.listener).with_nodelay(Some(true));
+                let served = router.serve_with_incoming_shutdown(incoming, lifecycle.stopping());
+                served.await?;
+            }
+        }
+        Ok(())
+    }
+}
+
 /// Serves `routes` until the runtime stops, then lets running requests end.
 ///
 /// # Errors
 /// The listener fails.
 pub async fn serve(
-    listener: TcpListener,
+    socket: impl Into<Socket>,
     routes: Routes,
     authenticator: Authenticator,
     database: Database,
@@ -72,11 +132,7 @@ pub async fn serve(
     let reflection = tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(proto::DESCRIPTORS)
         .build_v1()?;
-    let lifecycle = runtime.lifecycle.clone();
-    // Said here: the builder's own setting does not reach a listener that is given. Without it an answer
-    // waits up to 40 ms for the acknowledgement of its first half.
-    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
-    Server::builder()
+    let router = Server::builder()
         .max_concurrent_streams(STREAMS_MAX)
         .http2_keepalive_interval(Some(Duration::from_secs(20)))
         .layer(CatchPanicLayer::new())
@@ -84,10 +140,8 @@ pub async fn serve(
         .layer(AuthLayer(authenticator))
         .add_routes(routes)
         .add_service(health_service)
-        .add_service(reflection)
-        .serve_with_incoming_shutdown(incoming, async move { lifecycle.stopping().await })
-        .await?;
-    Ok(())
+        .add_service(reflection);
+    socket.into().serve(router, &runtime.lifecycle).await
 }
 
 /// Looks at what every service needs.

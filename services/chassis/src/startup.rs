@@ -8,19 +8,17 @@ use anyhow::Context;
 use backon::{ExponentialBuilder, Retryable};
 use sqlx::migrate::Migrator;
 use tokio::net::TcpListener;
-use tonic::{
-    Status,
-    service::Routes,
-    transport::{Server, server::TcpIncoming},
-};
+use tonic::{Status, service::Routes, transport::Server};
 
 use crate::{
     auth::Authenticator,
-    client::WAITING,
+    client::{Peers, WAITING},
     config::ProcessConfig,
     error::Error,
-    lifecycle::Runtime,
+    lifecycle::{Lifecycle, Runtime},
     pg::{self, Database, SchemaVersion},
+    server::Socket,
+    tls::Tls,
 };
 
 /// What is missing while there is no database.
@@ -38,7 +36,9 @@ const REFUSED_AT_MOST: Duration = Duration::from_secs(120);
 #[derive(Debug)]
 pub struct Started {
     /// Where it listens.
-    pub listener: TcpListener,
+    pub socket: Socket,
+    /// Whom it calls.
+    pub peers: Peers,
     /// Who calls.
     pub authenticator: Authenticator,
     /// Its database.
@@ -57,33 +57,32 @@ pub async fn start(
     migrator: &Migrator,
     runtime: &Runtime,
 ) -> anyhow::Result<Option<Started>> {
+    let section = "process.tls";
+    let tls = config.tls.as_ref();
+    let tls = tls.map(|tls| Tls::open(tls, section, &runtime.lifecycle));
+    let tls = tls.transpose()?;
+    let peers = Peers::new(&config.peers, "process.peers", tls.clone());
     let authenticator = Authenticator::new(&config.auth).await.context(JWKS)?;
     let own = SchemaVersion::of(migrator);
-    let looked = look(config, schema, own, runtime).await;
-    let database = match looked {
+    let (database, listener) = match look(config, schema, own, runtime).await {
         Err(obstacle) if obstacle.can_pass() => {
             note(runtime, &obstacle);
-            let waiting = listener.into_std()?;
-            let listening = TcpListener::from_std(waiting.try_clone()?)?;
-            let waiting = TcpListener::from_std(waiting)?;
-            let found = tokio::select! {
-                found = wait(config, schema, own, runtime) => Some(found?),
-                served = say_not_ready(waiting) => return served.map(|()| None),
-                () = runtime.lifecycle.stopping() => None,
+            // The socket stays open when its first server has ended.
+            let listener = listener.into_std()?;
+            let waiting = TcpListener::from_std(listener.try_clone()?)?;
+            let waiting = say_not_ready(Socket::new(waiting, tls.clone()), &runtime.lifecycle);
+            let database = tokio::select! {
+                found = wait(config, schema, own, runtime) => found?,
+                served = waiting => return served.map(|()| None),
+                () = runtime.lifecycle.stopping() => return Ok(None),
             };
-            let Some(database) = found else {
-                return Ok(None);
-            };
-            return Ok(Some(Started {
-                listener: listening,
-                authenticator,
-                database,
-            }));
+            (database, TcpListener::from_std(listener)?)
         }
-        looked => looked?,
+        looked => (looked?, listener),
     };
     Ok(Some(Started {
-        listener,
+        socket: Socket::new(listener, tls),
+        peers,
         authenticator,
         database,
     }))
@@ -204,22 +203,18 @@ async fn wait(
 }
 
 /// Answers health with NOT_SERVING and everything else with UNAVAILABLE.
-async fn say_not_ready(listener: TcpListener) -> anyhow::Result<()> {
+async fn say_not_ready(socket: Socket, lifecycle: &Lifecycle) -> anyhow::Result<()> {
     let (health, service) = tonic_health::server::health_reporter();
     let not_serving = tonic_health::ServingStatus::NotServing;
     health.set_service_status("", not_serving).await;
     let refuse = || async {
-        let mut answer =
-            Status::from(Error::Unavailable { what: "service" }).into_http::<tonic::body::Body>();
-        answer
-            .headers_mut()
-            .insert(WAITING, http::HeaderValue::from_static("true"));
+        let refused = Status::from(Error::Unavailable { what: "service" });
+        let mut answer = refused.into_http::<tonic::body::Body>();
+        let waiting = http::HeaderValue::from_static("true");
+        answer.headers_mut().insert(WAITING, waiting);
         answer
     };
     let router = Routes::new(service).into_axum_router().fallback(refuse);
-    Server::builder()
-        .add_routes(Routes::from(router))
-        .serve_with_incoming(TcpIncoming::from(listener))
-        .await?;
-    Ok(())
+    let router = Server::builder().add_routes(Routes::from(router));
+    socket.serve(router, lifecycle).await
 }

@@ -14,12 +14,11 @@ use opentelemetry::metrics::{Counter, Gauge};
 use proto::feed::v1::{Filter, Item, SubscribeRequest, feed_service_client::FeedServiceClient};
 use rand::RngExt;
 use sqlx::{AssertSqlSafe, Row};
-use tonic::transport::Channel;
 use tracing::Instrument;
 
 use crate::{
     auth::ServiceIdentity,
-    client,
+    client::{self, Channel},
     error::Error,
     lifecycle::Runtime,
     pg::{Database, Tx},

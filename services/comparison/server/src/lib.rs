@@ -64,14 +64,14 @@ pub async fn run(config: Config, listener: TcpListener, runtime: Runtime) -> any
     let Some(started) = started else {
         return Ok(());
     };
-    let (authenticator, database) = (started.authenticator, started.database);
+    let (authenticator, database, peers) = (started.authenticator, started.database, started.peers);
     let identity = ServiceIdentity::new(&config.auth.service_token_file, authenticator.clone());
 
     subscription::spawn(
         &runtime,
         database.clone(),
         config.county,
-        config.peer("workflow")?,
+        peers.channel("workflow")?,
         identity.clone(),
         consume::Cases,
     );
@@ -79,7 +79,7 @@ pub async fn run(config: Config, listener: TcpListener, runtime: Runtime) -> any
         &runtime,
         database.clone(),
         config.county,
-        config.peer("households")?,
+        peers.channel("households")?,
         identity.clone(),
         chassis::division_merge::Merges,
     );
@@ -95,8 +95,11 @@ pub async fn run(config: Config, listener: TcpListener, runtime: Runtime) -> any
         runtime.lifecycle.clone(),
         access::sees_feed,
     );
-    let registry = Households::new(config.peer("households")?, identity.clone());
-    let ledger = Arc::new(evidence::Workflow::new(config.peer("workflow")?, identity));
+    let registry = Households::new(peers.channel("households")?, identity.clone());
+    let ledger = Arc::new(evidence::Workflow::new(
+        peers.channel("workflow")?,
+        identity,
+    ));
     let service = Service::new(database.clone(), registry, ledger, windows, feed.clone());
     let log = service.access_log();
     log.spawn_sealing(&runtime.lifecycle, config.county);
@@ -106,7 +109,7 @@ pub async fn run(config: Config, listener: TcpListener, runtime: Runtime) -> any
             database.clone(),
         )));
     server::serve(
-        started.listener,
+        started.socket,
         routes,
         authenticator,
         database.clone(),

@@ -60,14 +60,14 @@ pub async fn run(config: Config, listener: TcpListener, runtime: Runtime) -> any
     let Some(started) = started else {
         return Ok(());
     };
-    let (authenticator, database) = (started.authenticator, started.database);
+    let (authenticator, database, peers) = (started.authenticator, started.database, started.peers);
     let identity = ServiceIdentity::new(&config.auth.service_token_file, authenticator.clone());
 
     subscription::spawn(
         &runtime,
         database.clone(),
         config.county,
-        config.peer("workflow")?,
+        peers.channel("workflow")?,
         identity,
         consume::Cases,
     );
@@ -92,7 +92,7 @@ pub async fn run(config: Config, listener: TcpListener, runtime: Runtime) -> any
             database.clone(),
         )));
     server::serve(
-        started.listener,
+        started.socket,
         routes,
         authenticator,
         database.clone(),

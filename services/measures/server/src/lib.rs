@@ -48,15 +48,15 @@ pub async fn run(config: Config, listener: TcpListener, runtime: Runtime) -> any
     let Some(started) = started else {
         return Ok(());
     };
-    let (authenticator, database) = (started.authenticator, started.database);
+    let (authenticator, database, peers) = (started.authenticator, started.database, started.peers);
     let identity = ServiceIdentity::new(&config.auth.service_token_file, authenticator.clone());
 
-    let cases = consume::Cases::new(config.peer("households")?, identity.clone());
+    let cases = consume::Cases::new(peers.channel("households")?, identity.clone());
     subscription::spawn(
         &runtime,
         database.clone(),
         config.county,
-        config.peer("workflow")?,
+        peers.channel("workflow")?,
         identity.clone(),
         cases,
     );
@@ -64,7 +64,7 @@ pub async fn run(config: Config, listener: TcpListener, runtime: Runtime) -> any
         &runtime,
         database.clone(),
         config.county,
-        config.peer("households")?,
+        peers.channel("households")?,
         identity,
         chassis::division_merge::Merges,
     );
@@ -89,7 +89,7 @@ pub async fn run(config: Config, listener: TcpListener, runtime: Runtime) -> any
             database.clone(),
         )));
     server::serve(
-        started.listener,
+        started.socket,
         routes,
         authenticator,
         database.clone(),

@@ -73,20 +73,20 @@ pub async fn run(config: Config, listener: TcpListener, runtime: Runtime) -> any
     let Some(started) = started else {
         return Ok(());
     };
-    let (authenticator, database) = (started.authenticator, started.database);
+    let (authenticator, database, peers) = (started.authenticator, started.database, started.peers);
     let identity = ServiceIdentity::new(&config.auth.service_token_file, authenticator.clone());
 
     let neighbours = facts::Neighbours {
-        households: config.peer("households")?,
-        comparison: config.peer("comparison")?,
-        measures: config.peer("measures")?,
+        households: peers.channel("households")?,
+        comparison: peers.channel("comparison")?,
+        measures: peers.channel("measures")?,
         identity: identity.clone(),
     };
     subscription::spawn(
         &runtime,
         database.clone(),
         config.county,
-        config.peer("comparison")?,
+        peers.channel("comparison")?,
         identity.clone(),
         consume::Comparisons,
     );
@@ -94,7 +94,7 @@ pub async fn run(config: Config, listener: TcpListener, runtime: Runtime) -> any
         &runtime,
         database.clone(),
         config.county,
-        config.peer("households")?,
+        peers.channel("households")?,
         identity,
         chassis::division_merge::Merges,
     );
@@ -122,7 +122,7 @@ pub async fn run(config: Config, listener: TcpListener, runtime: Runtime) -> any
             database.clone(),
         )));
     server::serve(
-        started.listener,
+        started.socket,
         routes,
         authenticator,
         database.clone(),
