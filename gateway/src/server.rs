@@ -130,6 +130,10 @@ pub async fn run(config: Config, listener: TcpListener, runtime: Runtime) -> any
         clock: runtime.clock,
         sockets: Arc::new(Semaphore::new(SOCKETS_MAX)),
     };
+    telemetry::watch_readiness("gateway", &gateway.lifecycle);
+    let sockets = gateway.sockets.clone();
+    let open = move || u64::try_from(SOCKETS_MAX - sockets.available_permits()).ok();
+    telemetry::watch("backstop_sockets_open", &[], open);
     let lifecycle = runtime.lifecycle;
     // A message on a socket does not wait for the acknowledgement of the one before it.
     let listener = listener.tap_io(|stream| {

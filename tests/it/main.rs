@@ -7,4 +7,5 @@ mod e2e;
 mod process;
 mod programs;
 mod startup;
+mod telemetry;
 mod tidy;

@@ -10,9 +10,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use backstop::issuer::Issuer;
+use backstop::issuer::{Account, Issuer};
 use chassis::testing::TestDatabase;
-use kernel::DivisionCode;
+use kernel::{DivisionCode, Role};
 use secrecy::ExposeSecret;
 use tempfile::TempDir;
 
@@ -62,6 +62,12 @@ impl Programs {
             assert!(status.success(), "{said}");
         }
         programs
+    }
+
+    pub fn token(&self, role: Role, division: &str) -> String {
+        let division: DivisionCode = division.parse().expect("a division");
+        let minted = self.issuer.mint(&Account::new(role, division));
+        minted.expect("a token")
     }
 
     /// What a deployment gives a process as its environment, listening on `listen`.
@@ -190,6 +196,22 @@ impl Programs {
         }
     }
 
+    /// What the programs were worried about.
+    pub fn warnings(&self) -> String {
+        let mut found = String::new();
+        for file in fs::read_dir(self.folder.path())
+            .expect("a folder")
+            .flatten()
+        {
+            let text = fs::read_to_string(file.path()).unwrap_or_default();
+            let worried = |line: &&str| line.contains("\"WARN\"") || line.contains("\"ERROR\"");
+            for line in text.lines().filter(worried) {
+                found += &format!("{}: {line}\n", file.file_name().display());
+            }
+        }
+        found
+    }
+
     pub async fn remove(self) {
         self.database.drop_database().await;
     }
@@ -268,6 +290,13 @@ impl Program {
     pub fn terminate(&self) {
         let pid = self.child.id().to_string();
         let sent = Command::new("kill").args(["-TERM", &pid]).status();
+        assert!(sent.expect("kill runs").success());
+    }
+
+    /// SIGKILL: it has no time for anything.
+    pub fn kill(&self) {
+        let pid = self.child.id().to_string();
+        let sent = Command::new("kill").args(["-KILL", &pid]).status();
         assert!(sent.expect("kill runs").success());
     }
 

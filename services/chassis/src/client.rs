@@ -23,7 +23,7 @@ use http_body_util::{BodyExt, Full};
 use opentelemetry::metrics::Counter;
 use tokio::time::Instant;
 use tonic::{
-    Code, Status,
+    Status,
     body::Body,
     transport::{self, Endpoint, Error as TransportError},
 };
@@ -445,12 +445,11 @@ impl Inner {
             }
             Ok(answer) => (Ok(answer), None),
             Err(error) => {
-                let why = chain(&error);
-                let status = Status::from_error(error.into());
-                if matches!(status.code(), Code::Cancelled | Code::DeadlineExceeded) {
+                if is_timeout(&error) {
                     // Slow is not broken, and asking twice makes nobody faster.
-                    return (Err(status.into()), None);
+                    return (Err(error.into()), None);
                 }
+                let why = chain(&error);
                 self.broke(&replica, &why);
                 (Err(unavailable(&why)), Some(replica.address))
             }
@@ -467,6 +466,18 @@ fn bracketed(host: &str) -> String {
 
 fn unavailable(why: &dyn std::fmt::Display) -> tonic::codegen::StdError {
     Status::unavailable(why.to_string()).into()
+}
+
+/// Whether a call ran out of its own time.
+fn is_timeout(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if error.is::<tonic::TimeoutExpired>() {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }
 
 /// What an error says, with what it comes from: the outermost is "transport error".
@@ -645,7 +656,7 @@ mod tests {
         let answer = HealthClient::new(channel).check(request).await;
         let code = answer.expect_err("no answer").code();
         assert!(
-            matches!(code, Code::Cancelled | Code::DeadlineExceeded),
+            matches!(code, tonic::Code::Cancelled | tonic::Code::DeadlineExceeded),
             "{code:?}"
         );
         assert_eq!(inner.turn.load(Ordering::Relaxed), 1, "one attempt");

@@ -18,6 +18,7 @@ use crate::{
     lifecycle::{Lifecycle, Runtime},
     pg::{self, Database, SchemaVersion},
     server::Socket,
+    telemetry,
     tls::Tls,
 };
 
@@ -57,6 +58,7 @@ pub async fn start(
     migrator: &Migrator,
     runtime: &Runtime,
 ) -> anyhow::Result<Option<Started>> {
+    telemetry::watch_readiness(schema, &runtime.lifecycle);
     let section = "process.tls";
     let tls = config.tls.as_ref();
     let tls = tls.map(|tls| Tls::open(tls, section, &runtime.lifecycle));

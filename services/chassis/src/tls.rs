@@ -115,6 +115,7 @@ impl Tls {
         section: &'static str,
         lifecycle: &Lifecycle,
     ) -> anyhow::Result<Self> {
+        REFUSED.add(0, &[]);
         let current = read(config, section, 1)?;
         let tls = Self(Arc::new(Inner {
             config: config.clone(),

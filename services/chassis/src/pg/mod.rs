@@ -4,9 +4,13 @@ mod idempotency;
 mod migrate;
 mod tx;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, LazyLock},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
 
 use kernel::{Principal, Role, Scope};
+use opentelemetry::metrics::{Counter, Gauge, Histogram};
 use secrecy::ExposeSecret;
 use sqlx::{
     AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection, PgPool,
@@ -22,7 +26,7 @@ pub use tx::Tx;
 
 use crate::{
     auth::Caller, clock::Clock, config::DatabaseConfig, cursor::CursorKey, error::Error,
-    secret::SecretKey,
+    secret::SecretKey, telemetry,
 };
 
 fn options(config: &DatabaseConfig, schema: &str) -> Result<PgConnectOptions, sqlx::Error> {
@@ -84,6 +88,54 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 /// round trip.
 const TRUSTED_FOR: Duration = Duration::from_secs(1);
 
+static BEGIN: LazyLock<Histogram<f64>> = LazyLock::new(|| {
+    telemetry::meter()
+        .f64_histogram("backstop_database_begin")
+        .with_unit("s")
+        .build()
+});
+static UNAVAILABLE: LazyLock<Counter<u64>> = LazyLock::new(|| {
+    telemetry::meter()
+        .u64_counter("backstop_database_unavailable")
+        .build()
+});
+
+static CLOCK: LazyLock<Gauge<f64>> = LazyLock::new(|| {
+    telemetry::meter()
+        .f64_gauge("backstop_clock_ahead")
+        .with_unit("s")
+        .build()
+});
+
+impl Inner {
+    /// Shows the pool and the head of the feed whenever metrics are read.
+    fn show(self: &Arc<Self>, max_connections: u32) {
+        let schema = telemetry::label("schema", self.schema);
+        let connections = |state, value: fn(&PgPool) -> u64| {
+            let labels = [schema.clone(), telemetry::label("state", state)];
+            let inner = Arc::downgrade(self);
+            let value = move || inner.upgrade().map(|inner| value(&inner.pool));
+            telemetry::watch("backstop_database_connections", &labels, value);
+        };
+        let idle = |pool: &PgPool| u64::try_from(pool.num_idle()).unwrap_or(u64::MAX);
+        connections("idle", idle);
+        connections("in_use", |pool| {
+            let idle = u64::try_from(pool.num_idle()).unwrap_or(u64::MAX);
+            u64::from(pool.size()).saturating_sub(idle)
+        });
+        let most = move || Some(u64::from(max_connections));
+        telemetry::watch("backstop_database_connections_max", &[schema.clone()], most);
+        let inner = Arc::downgrade(self);
+        let position = move || {
+            let position = *inner.upgrade()?.committed.borrow();
+            u64::try_from(position).ok()
+        };
+        let source = telemetry::label("source", self.schema);
+        telemetry::watch("backstop_feed_position", &[source], position);
+        UNAVAILABLE.add(0, &[schema]);
+    }
+}
+
 impl Database {
     /// Connects as the service's own role, which owns nothing and reaches no other schema.
     ///
@@ -115,14 +167,16 @@ impl Database {
         let (epoch, position): (Uuid, i64) =
             sqlx::query_as(AssertSqlSafe(head)).fetch_one(&pool).await?;
         let committed = watch::Sender::new(position);
-        Ok(Self(Arc::new(Inner {
+        let inner = Arc::new(Inner {
             pool,
             schema,
             clock,
             ledger_key,
             epoch,
             committed,
-        })))
+        });
+        inner.show(config.max_connections);
+        Ok(Self(inner))
     }
 
     /// A transaction that sees and writes the caller's scope.
@@ -178,13 +232,31 @@ impl Database {
     async fn begin_as(&self, principal: &Principal, read_only: bool) -> Result<Tx, Error> {
         // From asking the pool for a connection until the transaction has ended either way.
         let span = tracing::info_span!("sql", db.system = "postgresql", db.schema = self.0.schema);
-        let transaction = self.0.pool.begin().await?;
+        let labels = [telemetry::label("schema", self.0.schema)];
+        let began = Instant::now();
+        let begun = self.0.pool.begin().await;
+        BEGIN.record(began.elapsed().as_secs_f64(), &labels);
+        let transaction = begun.inspect_err(|_| UNAVAILABLE.add(1, &labels))?;
         Tx::start(self.clone(), transaction, span, principal, read_only).await
     }
 
-    /// Whether the database answers.
+    /// Whether the database answers. Its clock is compared with the machine's.
     pub async fn is_healthy(&self) -> bool {
-        sqlx::query("select 1").execute(&self.0.pool).await.is_ok()
+        let clock = "select extract(epoch from clock_timestamp())::float8";
+        let before = SystemTime::now();
+        let Ok(theirs) = sqlx::query_scalar::<_, f64>(clock)
+            .fetch_one(&self.0.pool)
+            .await
+        else {
+            return false;
+        };
+        // They looked at their clock somewhere in between.
+        let half = before.elapsed().unwrap_or_default() / 2;
+        if let Ok(ours) = (before + half).duration_since(UNIX_EPOCH) {
+            let labels = [telemetry::label("schema", self.0.schema)];
+            CLOCK.record(ours.as_secs_f64() - theirs, &labels);
+        }
+        true
     }
 
     /// Position of the last item that this process committed; changes wake feed readers.

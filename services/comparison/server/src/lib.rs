@@ -19,7 +19,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use chassis::{
     access_server::AccessServer, auth::ServiceIdentity, config::ProcessConfig,
-    feed_server::FeedServer, lifecycle::Runtime, process, server, startup, subscription,
+    feed_server::FeedServer, lifecycle::Runtime, process, server, startup, subscription, upload,
 };
 use proto::{
     access::v1::access_service_server::AccessServiceServer,
@@ -67,6 +67,8 @@ pub async fn run(config: Config, listener: TcpListener, runtime: Runtime) -> any
     let (authenticator, database, peers) = (started.authenticator, started.database, started.peers);
     let identity = ServiceIdentity::new(&config.auth.service_token_file, authenticator.clone());
 
+    upload::count("alerts", 0, 0);
+    upload::count("items", 0, 0);
     subscription::spawn(
         &runtime,
         database.clone(),

@@ -17,7 +17,7 @@ mod store;
 use chassis::{
     access_server::AccessServer, auth::ServiceIdentity, config::ProcessConfig,
     feed_server::FeedServer, lifecycle::Runtime, process, secret::SecretKey, server, startup,
-    subscription,
+    subscription, upload,
 };
 use proto::{
     access::v1::access_service_server::AccessServiceServer,
@@ -63,6 +63,7 @@ pub async fn run(config: Config, listener: TcpListener, runtime: Runtime) -> any
     let (authenticator, database, peers) = (started.authenticator, started.database, started.peers);
     let identity = ServiceIdentity::new(&config.auth.service_token_file, authenticator.clone());
 
+    upload::count("households", 0, 0);
     subscription::spawn(
         &runtime,
         database.clone(),

@@ -105,6 +105,7 @@ pub async fn run(config: Config, listener: TcpListener, runtime: Runtime) -> any
         division_merge::Procedure,
     );
     deadlines::spawn(&runtime, database.clone(), config.county);
+    deadlines::spawn_counting(&runtime, database.clone(), config.county);
     let ledger = Log::new(database.clone(), config.county, &log)?;
     ledger.spawn(&runtime);
 
