@@ -6,6 +6,7 @@ mod deployment;
 mod e2e;
 mod process;
 mod programs;
+mod rolling;
 mod startup;
 mod telemetry;
 mod tidy;
