@@ -4,6 +4,7 @@ mod access;
 mod allinone;
 mod deployment;
 mod e2e;
+mod interruption;
 mod process;
 mod programs;
 mod rolling;

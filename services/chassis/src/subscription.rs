@@ -97,6 +97,7 @@ pub fn spawn<C: Consumer>(
     APPLIED.add(0, &labels);
     QUARANTINED.add(0, &labels);
     INTERRUPTED.add(0, &labels);
+    LAG.record(0.0, &labels);
     let lifecycle = runtime.lifecycle.clone();
     let follower = Follower {
         database,
@@ -281,7 +282,6 @@ impl<C: Consumer> Follower<C> {
         let (cursor, position) = self.lock_cursor(&mut tx).await?;
         tx.commit().await?;
         CONSUMED.record(position, &labels::<C>(&self.database));
-        LAG.record(0.0, &labels::<C>(&self.database));
         Ok(cursor)
     }
 
