@@ -3,8 +3,12 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use anyhow::Context;
-use chassis::{auth::Caller, client, error::Error};
+use chassis::{
+    auth::Caller,
+    client::{self, Channel},
+    error::Error,
+    tls::Tls,
+};
 use futures::Stream;
 use http::uri::PathAndQuery;
 use prost::Message;
@@ -13,7 +17,6 @@ use tonic::{
     Status, Streaming,
     client::Grpc,
     codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder},
-    transport::Channel,
 };
 
 /// The four services.
@@ -30,13 +33,9 @@ impl Peers {
     ///
     /// # Errors
     /// A service without a URL, or a URL that is none.
-    pub fn connect(urls: &BTreeMap<String, String>) -> anyhow::Result<Self> {
-        let channel = |service: &'static str| {
-            let url = urls
-                .get(service)
-                .with_context(|| format!("peers.{service} is missing"))?;
-            Ok((service, client::channel(url)?))
-        };
+    pub fn connect(urls: &BTreeMap<String, String>, tls: Option<Tls>) -> anyhow::Result<Self> {
+        let peers = client::Peers::new(urls, "peers", tls);
+        let channel = |service: &'static str| Ok((service, peers.channel(service)?));
         let channels = SERVICES
             .into_iter()
             .map(channel)

@@ -23,10 +23,11 @@ use chassis::{
     config::AuthConfig,
     error::Error,
     lifecycle::{Lifecycle, Runtime},
-    telemetry,
+    process, telemetry,
+    tls::{Tls, TlsConfig},
 };
 use http::{
-    HeaderMap, HeaderValue, Request, StatusCode,
+    HeaderMap, HeaderValue, Request,
     header::{REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS},
 };
 use opentelemetry::metrics::Histogram;
@@ -59,6 +60,9 @@ const REQUEST_WITHIN: Duration = Duration::from_secs(15);
 /// A file of 50 MB over a township's line of 1 Mbit/s.
 const FILE_WITHIN: Duration = Duration::from_secs(15 * 60);
 
+/// What is missing while there are no keys of the issuer.
+const JWKS: &str = "auth.jwks";
+
 /// How the gateway is configured.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -66,8 +70,12 @@ pub struct Config {
     /// Where HTTP is served.
     #[schemars(with = "String")]
     pub listen: SocketAddr,
-    /// URLs of the four services, by name.
+    /// URLs of the four services, by name. Several of one, separated by commas, are its replicas, and so
+    /// is whatever a name in a URL resolves to; it is looked up again every 5 s.
     pub peers: BTreeMap<String, String>,
+    /// Mutual TLS towards the services: the gateway's own certificate, for peers that are https.
+    #[serde(default)]
+    pub tls: Option<TlsConfig>,
     /// How callers prove who they are.
     pub auth: AuthConfig,
     /// Whether the schema can be asked for and explored in a browser at `/`.
@@ -107,7 +115,9 @@ impl Gateway {
 /// # Errors
 /// The key set cannot be read, a peer has no URL, or the listener fails.
 pub async fn run(config: Config, listener: TcpListener, runtime: Runtime) -> anyhow::Result<()> {
-    let peers = Peers::connect(&config.peers)?;
+    let tls = config.tls.as_ref();
+    let tls = tls.map(|tls| Tls::open(tls, "tls", &runtime.lifecycle));
+    let peers = Peers::connect(&config.peers, tls.transpose()?)?;
     let authenticator = Authenticator::new(&config.auth).await?;
     let gateway = Gateway {
         schema: schema::build(peers.clone(), config.explorer),
@@ -120,6 +130,10 @@ pub async fn run(config: Config, listener: TcpListener, runtime: Runtime) -> any
         clock: runtime.clock,
         sockets: Arc::new(Semaphore::new(SOCKETS_MAX)),
     };
+    telemetry::watch_readiness("gateway", &gateway.lifecycle);
+    let sockets = gateway.sockets.clone();
+    let open = move || u64::try_from(SOCKETS_MAX - sockets.available_permits()).ok();
+    telemetry::watch("backstop_sockets_open", &[], open);
     let lifecycle = runtime.lifecycle;
     // A message on a socket does not wait for the acknowledgement of the one before it.
     let listener = listener.tap_io(|stream| {
@@ -187,11 +201,13 @@ fn limited(router: Router<Gateway>, at_once: usize, within: Duration) -> Router<
     router.layer(limits)
 }
 
+/// Its own needs only: services that are away make some answers incomplete, and no gateway better.
 async fn ready(State(gateway): State<Gateway>) -> Response {
-    if gateway.lifecycle.is_stopping() {
-        return (StatusCode::SERVICE_UNAVAILABLE, "stopping").into_response();
+    match gateway.authenticator.has_keys().await {
+        true => gateway.lifecycle.there(JWKS),
+        false => (gateway.lifecycle).missing(JWKS, "the issuer's keys cannot be fetched"),
     }
-    "ok".into_response()
+    process::ready(&gateway.lifecycle).into_response()
 }
 
 async fn overloaded(id: Extension<RequestId>, headers: HeaderMap, _: BoxError) -> Response {

@@ -62,16 +62,16 @@ fn peers_in_code(process: &str) -> BTreeSet<String> {
         return SERVICES.map(str::to_owned).into();
     }
     let code = read(&format!("services/{process}/server/src/lib.rs"));
-    let asked = code.split("config.peer(\"").skip(1);
+    let asked = code.split("peers.channel(\"").skip(1);
     let asked = asked.filter_map(|rest| rest.split_once('"'));
     asked.map(|(peer, _)| peer.to_owned()).collect()
 }
 
-fn peers_in(variables: &[(String, String)]) -> BTreeSet<String> {
+fn peers_in(variables: &[(String, String)], scheme: &str) -> BTreeSet<String> {
     let peers = variables.iter().filter_map(|(name, url)| {
         let (_, peer) = name.split_once("PEERS__")?;
         let peer = peer.to_lowercase();
-        assert_eq!(*url, format!("http://{peer}:{GRPC}"), "{name}");
+        assert_eq!(*url, format!("{scheme}://{peer}:{GRPC}"), "{name}");
         Some(peer)
     });
     peers.collect()
@@ -79,11 +79,11 @@ fn peers_in(variables: &[(String, String)]) -> BTreeSet<String> {
 
 /// What a process is given stands the test of the process itself. Secrets' files are not there, so others
 /// are put in their place.
-fn check_settings(place: &str, process: &str, mut given: Vec<(String, String)>) {
+fn check_settings(place: &str, process: &str, scheme: &str, mut given: Vec<(String, String)>) {
     let key = tempfile::NamedTempFile::new().expect("a file");
     fs::write(&key, "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=").expect("written");
     assert_eq!(
-        peers_in(&given),
+        peers_in(&given, scheme),
         peers_in_code(process),
         "{place}: {process}"
     );
@@ -203,7 +203,8 @@ fn compose_gives_every_process_what_it_needs() {
     let file = compose();
     for process in SERVICES.into_iter().chain(["gateway"]) {
         let service = &file["services"][process];
-        check_settings("docker-compose.yml", process, compose_environment(service));
+        let given = compose_environment(service);
+        check_settings("docker-compose.yml", process, "http", given);
         assert_eq!(service["command"][0], process);
         let health: Value =
             serde_yaml::from_str(&format!("[CMD, {process}, health]")).expect("YAML");
@@ -402,7 +403,7 @@ fn the_cluster_gives_every_process_what_it_needs() {
     for process in SERVICES.into_iter().chain(["gateway"]) {
         let deployment = object("Deployment", process);
         let container = &deployment["spec"]["template"]["spec"]["containers"][0];
-        check_settings("k8s", process, pod_environment(container));
+        check_settings("k8s", process, "http", pod_environment(container));
         assert_eq!(container["command"][0], process);
         let expected = match process {
             "gateway" => vec![HTTP],
@@ -429,6 +430,67 @@ fn the_cluster_gives_every_process_what_it_needs() {
         let migrates = items(&job["spec"]["template"]["spec"]["containers"])
             .any(|one| one["command"][0] == process && one["command"][1] == "migrate");
         assert_eq!(migrates, process != "gateway", "{process}");
+    }
+}
+
+#[test]
+fn mutual_tls_is_a_component() {
+    let file = "k8s/components/mutual-tls/kustomization.yaml";
+    let component: Value = serde_yaml::from_str(&read(file)).expect("YAML");
+    let patches: Vec<Value> = items(&component["patches"])
+        .map(|one| serde_yaml::from_str(one["patch"].as_str().expect("a patch")).expect("YAML"))
+        .collect();
+    for process in SERVICES.into_iter().chain(["gateway"]) {
+        let patch = |kind: &str| {
+            let found = patches
+                .iter()
+                .find(|one| one["kind"] == kind && one["metadata"]["name"] == process);
+            found
+                .unwrap_or_else(|| panic!("{process}: no {kind}"))
+                .clone()
+        };
+        let pod = patch("Deployment")["spec"]["template"]["spec"].clone();
+        let container = &pod["containers"][0];
+        assert_eq!(container["name"], process);
+        // What the patch says stands over what the base says.
+        let base = object("Deployment", process);
+        let base = &base["spec"]["template"]["spec"]["containers"][0];
+        let given: BTreeMap<String, String> = pod_environment(base)
+            .into_iter()
+            .chain(pod_environment(container))
+            .collect();
+        let files: Vec<&String> = given
+            .iter()
+            .filter(|(name, _)| name.contains("TLS__"))
+            .map(|(_, file)| file)
+            .collect();
+        let mounted = ["ca.crt", "tls.crt", "tls.key"].map(|one| format!("/run/secrets/tls/{one}"));
+        assert_eq!(files, mounted.iter().collect::<Vec<_>>(), "{process}");
+        check_settings(file, process, "https", given.into_iter().collect());
+        assert_eq!(
+            container["volumeMounts"][0]["mountPath"],
+            "/run/secrets/tls"
+        );
+        let secret = format!("{process}-tls");
+        assert_eq!(pod["volumes"][0]["secret"]["secretName"], secret.as_str());
+        let certificate = object("Certificate", process);
+        assert_eq!(certificate["spec"]["secretName"], secret.as_str());
+        assert_eq!(certificate["spec"]["dnsNames"][0], process);
+        if process != "gateway" {
+            patch("Service");
+            for probe in ["startupProbe", "readinessProbe"] {
+                assert!(container[probe]["grpc"].is_null(), "{process}: {probe}");
+                assert_eq!(container[probe]["httpGet"]["path"], "/readyz");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_service_is_all_of_its_pods() {
+    for process in SERVICES {
+        let service = object("Service", process);
+        assert_eq!(service["spec"]["clusterIP"], "None", "{process}");
     }
 }
 
@@ -609,6 +671,10 @@ fn only_the_arrows_of_the_architecture_are_open() {
             .collect();
         let allowed = reached(&policy["spec"]["ingress"], "from", GRPC);
         assert_eq!(allowed, callers, "{process} is asked");
+    }
+    let issuer = object("NetworkPolicy", "issuer");
+    for rule in items(&issuer["spec"]["egress"]) {
+        assert!(items(&rule["to"]).count() == 1, "everybody can be reached");
     }
     let redis = object("NetworkPolicy", "redis");
     let askers = reached(&redis["spec"]["ingress"], "from", 6379);

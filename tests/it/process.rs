@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 const START: Duration = Duration::from_secs(120);
 
 /// `backstop` as this package builds it: with what these tests are built of, and never a stale one.
-const BINARY: &str = env!("CARGO_BIN_EXE_backstop-under-test");
+pub const BINARY: &str = env!("CARGO_BIN_EXE_backstop-under-test");
 
 pub fn backstop(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(BINARY);

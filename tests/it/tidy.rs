@@ -346,6 +346,90 @@ fn names_in_migrations_are_schema_qualified() {
     assert_none("a table without its schema", &found);
 }
 
+/// Statements of SQL in small letters, without comments.
+fn statements(sql: &str) -> Vec<String> {
+    let lines = sql
+        .lines()
+        .map(|line| line.split("--").next().unwrap_or(line));
+    let text = lines.collect::<Vec<_>>().join(" ").to_lowercase();
+    let statements = text.split(';').map(|one| {
+        let words: Vec<&str> = one.split_whitespace().collect();
+        words.join(" ")
+    });
+    statements.collect()
+}
+
+/// What a statement takes from programs that were there before it, if anything.
+fn takes_away(statement: &str) -> Option<&'static str> {
+    const TAKES: [&str; 8] = [
+        "drop table",
+        "drop column",
+        "drop schema",
+        "drop view",
+        "drop function",
+        " rename ",
+        " set not null",
+        " set data type",
+    ];
+    let adds = statement.split("add column").skip(1);
+    let mut adds = adds.map(|column| column.split(',').next().unwrap_or(column));
+    if statement.starts_with("alter table")
+        && adds.any(|column| column.contains("not null") && !column.contains("default"))
+    {
+        return Some("a new column that old programs leave empty");
+    }
+    TAKES.into_iter().find(|what| statement.contains(what))
+}
+
+#[test]
+fn migrations_expand_first_and_contract_by_name() {
+    assert_eq!(
+        takes_away("alter table a.b drop column c"),
+        Some("drop column")
+    );
+    assert_eq!(
+        takes_away("alter table a.b add column c int not null default 0"),
+        None
+    );
+    assert!(takes_away("alter table a.b add column c int not null, add column d int").is_some());
+    let mut found = Vec::new();
+    let mut looked_at = 0;
+    for (name, text) in files(&[".sql"]) {
+        let Some((folder, file)) = name.split_once("/migrations/") else {
+            continue;
+        };
+        looked_at += 1;
+        let number = |file: &str| file.split('_').next().and_then(|n| n.parse::<i64>().ok());
+        let own = number(file).unwrap_or_default();
+        let contract = chassis::pg::contract(&text);
+        let taken: Vec<&str> = statements(&text)
+            .iter()
+            .filter_map(|one| takes_away(one))
+            .collect();
+        match (contract, taken.is_empty()) {
+            (None, false) => found.push(format!("{name}: {}", taken.join(", "))),
+            (Some(_), true) => found.push(format!("{name}: takes nothing away, and says it does")),
+            // By the release that brings it, a program that does without has to be out already.
+            (Some(since), false) if since >= own => {
+                found.push(format!(
+                    "{name}: since {since}, which is no earlier migration"
+                ));
+            }
+            (Some(since), false) => {
+                let folder = root().join(folder).join("migrations");
+                let known = fs::read_dir(folder).expect("readable").flatten();
+                let mut known = known.filter_map(|one| number(&one.file_name().to_string_lossy()));
+                if !known.any(|one| one == since) {
+                    found.push(format!("{name}: there is no migration {since}"));
+                }
+            }
+            (None, true) => {}
+        }
+    }
+    assert!(looked_at >= 14, "{looked_at} migrations");
+    assert_none("a migration breaks the programs that run beside it", &found);
+}
+
 /// The service whose server a file belongs to.
 fn own_service(file: &str) -> Option<&'static str> {
     SERVICES

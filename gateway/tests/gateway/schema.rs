@@ -11,7 +11,7 @@ async fn the_committed_schema_is_the_one_that_is_served() {
         .iter()
         .map(nobody)
         .collect();
-    let served = schema::build(Peers::connect(&urls).expect("URLs"), true).sdl();
+    let served = schema::build(Peers::connect(&urls, None).expect("URLs"), true).sdl();
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("schema.graphql");
     if std::env::var_os("BACKSTOP_UPDATE").is_some() {
         fs::write(&file, &served).expect("written");

@@ -41,6 +41,7 @@ impl Server {
             auth: issuer.config("gateway", "999999000000"),
             explorer,
             behind_proxy: false,
+            tls: None,
         };
         let runtime = Runtime::system();
         let serving = gateway::run(config, listener, runtime.clone());

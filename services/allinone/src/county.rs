@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, path::Path};
 
 use anyhow::Context;
+use chassis::client::Channel;
 use demo::County;
 use indicatif::ProgressBar;
 use kernel::{Code, DivisionCode, Role};
@@ -19,7 +20,7 @@ use proto::{
     r#type::v1::NoticePlaceKind,
 };
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::{Request, transport::Channel};
+use tonic::Request;
 use uuid::Uuid;
 
 use crate::{

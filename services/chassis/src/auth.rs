@@ -25,6 +25,8 @@ const TOKEN_BYTES_MAX: usize = 8 * 1024;
 const LEEWAY_SECONDS: u64 = 60;
 /// A storm of unknown key ids asks the issuer no more often than this.
 const REFETCH_EVERY: Duration = Duration::from_secs(30);
+/// The same while there is no key at all.
+const FETCH_EVERY: Duration = Duration::from_secs(1);
 
 /// Every RPC of a service, and the roles that may call it.
 pub type Access = &'static [(&'static str, &'static [Role])];
@@ -116,12 +118,19 @@ impl fmt::Debug for Authenticator {
 }
 
 impl Authenticator {
-    /// Loads the issuer's keys.
+    /// Loads the issuer's keys. An issuer that does not answer is asked again, once a second at most,
+    /// until it does; nobody is let in meanwhile.
     ///
     /// # Errors
-    /// The key set cannot be read or holds no usable key.
+    /// The key set is a file that cannot be read or holds no usable key.
     pub async fn new(config: &AuthConfig) -> anyhow::Result<Self> {
-        let keys = load_keys(&config.jwks).await?;
+        let keys = match load_keys(&config.jwks).await {
+            Err(error) if is_url(&config.jwks) => {
+                tracing::warn!(error = format!("{error:#}"), "no keys of the issuer yet");
+                Vec::new()
+            }
+            loaded => loaded?,
+        };
         Ok(Self(Arc::new(Inner {
             issuer: config.issuer.clone(),
             audience: config.audience.clone(),
@@ -131,13 +140,32 @@ impl Authenticator {
         })))
     }
 
+    /// Whether there are keys; asks the issuer for them when there are none.
+    pub async fn has_keys(&self) -> bool {
+        if self.keys().is_empty()
+            && self.may_refetch(FETCH_EVERY)
+            && let Ok(keys) = load_keys(&self.0.source).await
+        {
+            self.take(keys);
+        }
+        !self.keys().is_empty()
+    }
+
+    fn take(&self, keys: Vec<Key>) {
+        *self.0.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
+    }
+
     /// The caller of a bearer token.
     ///
     /// # Errors
     /// [`Error::Unauthenticated`] whatever is wrong with it: the answer tells nothing.
+    /// [`Error::Unavailable`] before there were any keys.
     pub async fn verify(&self, token: &str) -> Result<Caller, Error> {
         if token.len() > TOKEN_BYTES_MAX {
             return Err(Error::Unauthenticated);
+        }
+        if !self.has_keys().await {
+            return Err(Error::Unavailable { what: "issuer" });
         }
         if let Some(caller) = self.verify_with(&self.keys(), token) {
             return Ok(caller);
@@ -146,10 +174,10 @@ impl Authenticator {
         let kid = decode_header(token).ok().and_then(|header| header.kid);
         let unknown = kid.is_some() && !self.keys().iter().any(|key| key.id == kid);
         if unknown
-            && self.may_refetch()
+            && self.may_refetch(REFETCH_EVERY)
             && let Ok(keys) = load_keys(&self.0.source).await
         {
-            *self.0.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
+            self.take(keys);
             return self
                 .verify_with(&self.keys(), token)
                 .ok_or(Error::Unauthenticated);
@@ -165,13 +193,13 @@ impl Authenticator {
             .clone()
     }
 
-    fn may_refetch(&self) -> bool {
+    fn may_refetch(&self, every: Duration) -> bool {
         let mut fetched = self
             .0
             .fetched
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        let due = fetched.elapsed() >= REFETCH_EVERY;
+        let due = fetched.elapsed() >= every;
         if due {
             *fetched = Instant::now();
         }
@@ -228,8 +256,12 @@ fn caller_of(claims: Claims, token: &str) -> Option<Caller> {
     })
 }
 
+fn is_url(source: &str) -> bool {
+    source.starts_with("https://") || source.starts_with("http://")
+}
+
 async fn load_keys(source: &str) -> anyhow::Result<Vec<Key>> {
-    let text = if source.starts_with("https://") || source.starts_with("http://") {
+    let text = if is_url(source) {
         let client = reqwest::Client::builder()
             .timeout(Duration::from_secs(5))
             .build()?;

@@ -1,40 +1,526 @@
-//! Calls to other services: channels, and requests in a caller's name.
+//! Calls to other services: channels that share calls among a service's replicas, and requests in a
+//! caller's name.
+//!
+//! A replica that breaks a connection is left alone for a second, and the call goes to another one; no
+//! replica's end or beginning is a failed call. tonic has a balancer of its own, but one that gives a
+//! dead replica its share of the calls until discovery takes it away.
 
-use std::time::Duration;
+use std::{
+    collections::BTreeMap,
+    io,
+    net::SocketAddr,
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering},
+    },
+    task::{Context, Poll},
+    time::Duration,
+};
 
-use tonic::transport::{Channel, Endpoint};
+use anyhow::{Context as _, ensure};
+use futures::future::BoxFuture;
+use http_body_util::{BodyExt, Full};
+use opentelemetry::metrics::Counter;
+use tokio::time::Instant;
+use tonic::{
+    Status,
+    body::Body,
+    transport::{self, Endpoint, Error as TransportError},
+};
 
-use crate::{auth::Caller, telemetry};
+use crate::{auth::Caller, telemetry, tls::Tls};
 
 /// Longest that a call to another service may take; a page that waits longer helps nobody.
 pub const DEADLINE: Duration = Duration::from_secs(5);
 /// Largest answer that is read: a page of 100 with everything in it is far below.
 pub const MESSAGE_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// A header of answers by a service that waits for what it needs: the call was not looked at.
+pub(crate) const WAITING: &str = "backstop-waiting";
 
-/// A channel that connects when it is first used and again whenever it has to.
+/// Names are looked up again with the first call after so long: a new replica gets calls, one that went
+/// gets none.
+const LOOK_UP_EVERY: Duration = Duration::from_secs(5);
+/// The same after a replica broke a connection: perhaps others have taken its place.
+const LOOK_UP_AFTER_BREAK: Duration = Duration::from_secs(1);
+/// A call waits no longer for a name server; what was known is still good.
+const LOOK_UP_WITHIN: Duration = Duration::from_secs(1);
+/// A replica that broke a connection gets no calls for so long, where there are others.
+const REST: Duration = Duration::from_secs(1);
+/// Replicas of a service that are used; a county has two or three.
+const REPLICAS_MAX: usize = 64;
+/// Of a thousand calls so many may be made twice: a service that is gone is not asked twice as often.
+const REPLAYS_PER_MILLE: i64 = 100;
+/// Replays that may be made at once, after a while without any.
+const REPLAYS_SAVED_MAX: i64 = 50;
+
+static BROKEN: std::sync::LazyLock<Counter<u64>> = std::sync::LazyLock::new(|| {
+    telemetry::meter()
+        .u64_counter("backstop_peer_connections_broken")
+        .build()
+});
+
+/// The services that a process calls.
+#[derive(Debug, Clone)]
+pub struct Peers {
+    urls: BTreeMap<String, String>,
+    /// Where the URLs stand.
+    section: &'static str,
+    tls: Option<Tls>,
+}
+
+impl Peers {
+    /// Peers by the URLs in a section of the configuration, over mutual TLS where they are https.
+    #[must_use]
+    pub fn new(urls: &BTreeMap<String, String>, section: &'static str, tls: Option<Tls>) -> Self {
+        Self {
+            urls: urls.clone(),
+            section,
+            tls,
+        }
+    }
+
+    /// A channel to the service `name`.
+    ///
+    /// # Errors
+    /// It has no URL, or one that is none.
+    pub fn channel(&self, name: &str) -> anyhow::Result<Channel> {
+        let section = self.section;
+        let urls = self.urls.get(name);
+        let urls = urls.with_context(|| format!("{section}.{name} is missing"))?;
+        Channel::new(urls, self.tls.clone(), lookup()).with_context(|| format!("{section}.{name}"))
+    }
+}
+
+/// A channel that connects when it is first used and again whenever it has to. `urls` are one or
+/// several, separated by commas; each name stands for all replicas that it resolves to.
 ///
 /// # Errors
 /// The URL is not one.
-pub fn channel(url: &str) -> anyhow::Result<Channel> {
-    let endpoint = Endpoint::from_shared(url.to_owned())?
-        .connect_timeout(Duration::from_secs(2))
-        .tcp_nodelay(true)
-        // A black hole is found within 20 s.
-        .http2_keep_alive_interval(Duration::from_secs(10))
-        .keep_alive_timeout(Duration::from_secs(10))
-        .keep_alive_while_idle(true);
-    Ok(endpoint.connect_lazy())
+pub fn channel(urls: &str) -> anyhow::Result<Channel> {
+    Channel::new(urls, None, lookup())
 }
 
-/// A request in the caller's name, with deadline and trace context.
+type Lookup =
+    Arc<dyn Fn(String, u16) -> BoxFuture<'static, io::Result<Vec<SocketAddr>>> + Send + Sync>;
+
+fn lookup() -> Lookup {
+    Arc::new(|host, port| {
+        Box::pin(async move {
+            let found = tokio::net::lookup_host((host.as_str(), port)).await?;
+            Ok(found.collect())
+        })
+    })
+}
+
+/// Where a service is to be found.
+#[derive(Debug, Clone)]
+struct Place {
+    host: String,
+    port: u16,
+    https: bool,
+}
+
+impl Place {
+    fn parse(url: &str) -> anyhow::Result<Self> {
+        let uri: http::Uri = url.trim().parse().context("is no URL")?;
+        let https = match uri.scheme_str() {
+            Some("http") => false,
+            Some("https") => true,
+            _ => anyhow::bail!("is no URL of http or https"),
+        };
+        let host = uri.host().context("names no host")?;
+        let host = host.trim_matches(['[', ']']).to_owned();
+        let port = uri.port_u16().unwrap_or(if https { 443 } else { 80 });
+        Ok(Self { host, port, https })
+    }
+}
+
+/// A connection to every replica of a service. Cheap to clone.
+#[derive(Clone)]
+pub struct Channel(Arc<Inner>);
+
+impl std::fmt::Debug for Channel {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Channel").field(&self.0.places).finish()
+    }
+}
+
+struct Inner {
+    places: Vec<Place>,
+    tls: Option<Tls>,
+    lookup: Lookup,
+    replicas: RwLock<Arc<Replicas>>,
+    /// Held by the one call that looks names up.
+    looking_up: tokio::sync::Mutex<()>,
+    began: Instant,
+    /// Milliseconds since `began` from which names are looked up again.
+    look_up_at_ms: AtomicU64,
+    turn: AtomicUsize,
+    /// In thousandths of a replay.
+    replays: AtomicI64,
+}
+
+#[derive(Default)]
+struct Replicas {
+    /// Of the certificates that they are connected with.
+    generation: u64,
+    all: Vec<Arc<Replica>>,
+}
+
+struct Replica {
+    address: SocketAddr,
+    channel: transport::Channel,
+    calls: AtomicUsize,
+    /// Milliseconds since the channel began before which it is left alone.
+    rests_until_ms: AtomicU64,
+}
+
+/// A call on its way.
+struct OnItsWay<'a>(&'a Replica);
+
+impl Drop for OnItsWay<'_> {
+    fn drop(&mut self) {
+        self.0.calls.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Replica {
+    async fn call(
+        &self,
+        request: http::Request<Body>,
+    ) -> Result<http::Response<Body>, TransportError> {
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        let _on_its_way = OnItsWay(self);
+        let mut channel = self.channel.clone();
+        futures::future::poll_fn(|cx| tower::Service::poll_ready(&mut channel, cx)).await?;
+        tower::Service::call(&mut channel, request).await
+    }
+}
+
+/// Marks a request that may be made again when a connection broke: it is one message, and its effect
+/// happens once by its `request_id`, or it has none.
+#[derive(Debug, Clone, Copy)]
+struct Replayable;
+
+impl Channel {
+    fn new(urls: &str, tls: Option<Tls>, lookup: Lookup) -> anyhow::Result<Self> {
+        let places = urls.split(',').map(Place::parse);
+        let places: Vec<Place> = places.collect::<anyhow::Result<_>>()?;
+        BROKEN.add(0, &[]);
+        ensure!(
+            tls.is_some() || places.iter().all(|place| !place.https),
+            "is https, and no tls section names certificates"
+        );
+        Ok(Self(Arc::new(Inner {
+            places,
+            tls,
+            lookup,
+            replicas: RwLock::default(),
+            looking_up: tokio::sync::Mutex::new(()),
+            began: Instant::now(),
+            look_up_at_ms: AtomicU64::new(0),
+            turn: AtomicUsize::new(0),
+            replays: AtomicI64::new(REPLAYS_SAVED_MAX * 1000),
+        })))
+    }
+}
+
+impl Inner {
+    fn now_ms(&self) -> u64 {
+        u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn replicas(&self) -> Arc<Replicas> {
+        let replicas = self.replicas.read();
+        replicas.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The replicas as they are now. One call looks them up, others go on with what is known.
+    async fn current(&self) -> Result<Arc<Replicas>, io::Error> {
+        let known = self.replicas();
+        let generation = self.tls.as_ref().map_or(0, Tls::generation);
+        let stale = known.generation != generation;
+        let due = self.now_ms() >= self.look_up_at_ms.load(Ordering::Relaxed);
+        if !known.all.is_empty() && !stale && !due {
+            return Ok(known);
+        }
+        let _looking_up = match known.all.is_empty() || stale {
+            // Without any there is nothing to go on with.
+            true => self.looking_up.lock().await,
+            false => match self.looking_up.try_lock() {
+                Ok(held) => held,
+                Err(_) => return Ok(known),
+            },
+        };
+        let known = self.replicas();
+        let due = self.now_ms() >= self.look_up_at_ms.load(Ordering::Relaxed);
+        if !known.all.is_empty() && known.generation == generation && !due {
+            return Ok(known);
+        }
+        self.look_up_at_ms.store(
+            self.now_ms() + u64::try_from(LOOK_UP_EVERY.as_millis()).unwrap_or(0),
+            Ordering::Relaxed,
+        );
+        let found = match self.look_up().await {
+            Ok(found) => found,
+            Err(error) if known.all.is_empty() => return Err(error),
+            Err(error) => {
+                tracing::warn!(%error, "a name cannot be looked up, what was known stays");
+                let of = |replica: &Arc<Replica>| replica.address;
+                let places = known.all.iter().map(of);
+                places
+                    .map(|address| (address, self.place_of(address)))
+                    .collect()
+            }
+        };
+        let same = |address: SocketAddr| {
+            let same = |one: &&Arc<Replica>| one.address == address;
+            (known.generation == generation).then(|| known.all.iter().find(same).cloned())?
+        };
+        let mut all = Vec::new();
+        for (address, place) in found {
+            match same(address) {
+                Some(replica) => all.push(replica),
+                None => all.push(Arc::new(self.connect(&place, address)?)),
+            }
+        }
+        let replicas = Arc::new(Replicas { generation, all });
+        *self
+            .replicas
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = replicas.clone();
+        Ok(replicas)
+    }
+
+    fn place_of(&self, address: SocketAddr) -> Place {
+        let same = self
+            .places
+            .iter()
+            .find(|place| place.port == address.port());
+        same.or(self.places.first()).cloned().unwrap_or(Place {
+            host: address.ip().to_string(),
+            port: address.port(),
+            https: false,
+        })
+    }
+
+    async fn look_up(&self) -> io::Result<Vec<(SocketAddr, Place)>> {
+        let mut found: Vec<(SocketAddr, Place)> = Vec::new();
+        let mut failed = None;
+        for place in &self.places {
+            let asked = (self.lookup)(place.host.clone(), place.port);
+            let answer = tokio::time::timeout(LOOK_UP_WITHIN, asked).await;
+            match answer.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
+                Ok(addresses) => {
+                    for address in addresses {
+                        let known = found.iter().any(|(one, _)| *one == address);
+                        if !known && found.len() < REPLICAS_MAX {
+                            found.push((address, place.clone()));
+                        }
+                    }
+                }
+                Err(error) => failed = Some(error),
+            }
+        }
+        match (found.is_empty(), failed) {
+            (true, Some(error)) => Err(error),
+            (true, None) => Err(io::Error::new(
+                io::ErrorKind::NotFound,
+                "the name has no address",
+            )),
+            (false, _) => Ok(found),
+        }
+    }
+
+    fn connect(&self, place: &Place, address: SocketAddr) -> io::Result<Replica> {
+        let scheme = if place.https { "https" } else { "http" };
+        let origin = format!("{scheme}://{}:{}", bracketed(&place.host), place.port);
+        let endpoint = Endpoint::from_shared(format!("{scheme}://{address}"))
+            .map_err(io::Error::other)?
+            .origin(origin.parse().map_err(io::Error::other)?)
+            .connect_timeout(Duration::from_secs(2))
+            .tcp_nodelay(true)
+            // A black hole is found within 20 s.
+            .http2_keep_alive_interval(Duration::from_secs(10))
+            .keep_alive_timeout(Duration::from_secs(10))
+            .keep_alive_while_idle(true);
+        let endpoint = match &self.tls {
+            Some(tls) if place.https => {
+                let config = tls.client().domain_name(&place.host);
+                endpoint.tls_config(config).map_err(io::Error::other)?
+            }
+            _ => endpoint,
+        };
+        Ok(Replica {
+            address,
+            channel: endpoint.connect_lazy(),
+            calls: AtomicUsize::new(0),
+            rests_until_ms: AtomicU64::new(0),
+        })
+    }
+
+    /// The one with the fewest calls on their way of those that do not rest; `tried` only when there
+    /// is no other.
+    fn pick(&self, replicas: &Replicas, tried: Option<SocketAddr>) -> Option<Arc<Replica>> {
+        let now = self.now_ms();
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+        let many = replicas.all.len();
+        let ordered = (0..many).filter_map(|at| replicas.all.get((at + turn) % many));
+        let best = ordered.min_by_key(|replica| {
+            let rests = replica.rests_until_ms.load(Ordering::Relaxed) > now;
+            let calls = replica.calls.load(Ordering::Relaxed);
+            (tried == Some(replica.address), rests, calls)
+        });
+        best.cloned()
+    }
+
+    fn broke(&self, replica: &Replica, why: &dyn std::fmt::Display) {
+        let now = self.now_ms();
+        let rest = u64::try_from(REST.as_millis()).unwrap_or(0);
+        let rested = replica.rests_until_ms.swap(now + rest, Ordering::Relaxed);
+        if rested <= now {
+            BROKEN.add(1, &[]);
+            tracing::warn!(replica = %replica.address, reason = %why, "a replica is left alone");
+        }
+        let soon = now + u64::try_from(LOOK_UP_AFTER_BREAK.as_millis()).unwrap_or(0);
+        self.look_up_at_ms.fetch_min(soon, Ordering::Relaxed);
+    }
+
+    /// Whether a call may be made once more; every call saves a tenth of a replay.
+    fn may_replay(&self) -> bool {
+        let spend = |saved: i64| (saved >= 1000).then_some(saved - 1000);
+        let spent = (self.replays).fetch_update(Ordering::Relaxed, Ordering::Relaxed, spend);
+        spent.is_ok()
+    }
+
+    fn save(&self) {
+        let save = |saved: i64| Some((saved + REPLAYS_PER_MILLE).min(REPLAYS_SAVED_MAX * 1000));
+        let _ = (self.replays).fetch_update(Ordering::Relaxed, Ordering::Relaxed, save);
+    }
+
+    async fn call(
+        &self,
+        request: http::Request<Body>,
+    ) -> Result<http::Response<Body>, tonic::codegen::StdError> {
+        self.save();
+        if request.extensions().get::<Replayable>().is_none() {
+            return self.attempt(request, None).await.0;
+        }
+        let (parts, body) = request.into_parts();
+        let body = body.collect().await?.to_bytes();
+        let request = || {
+            let body = Body::new(Full::new(body.clone()));
+            http::Request::from_parts(parts.clone(), body)
+        };
+        match self.attempt(request(), None).await {
+            (answer, Some(broken)) if self.may_replay() => {
+                let (again, _) = self.attempt(request(), Some(broken)).await;
+                // The first one's reason is as good when both have one.
+                again.or(answer)
+            }
+            (answer, _) => answer,
+        }
+    }
+
+    /// The answer, and the replica that did not look at the call.
+    async fn attempt(
+        &self,
+        request: http::Request<Body>,
+        tried: Option<SocketAddr>,
+    ) -> (
+        Result<http::Response<Body>, tonic::codegen::StdError>,
+        Option<SocketAddr>,
+    ) {
+        let replicas = match self.current().await {
+            Ok(replicas) => replicas,
+            Err(error) => return (Err(unavailable(&error)), None),
+        };
+        let Some(replica) = self.pick(&replicas, tried) else {
+            return (Err(unavailable(&"no replica")), None);
+        };
+        match replica.call(request).await {
+            Ok(answer) if answer.headers().contains_key(WAITING) => {
+                self.broke(&replica, &"is not ready");
+                (Ok(answer), Some(replica.address))
+            }
+            Ok(answer) => (Ok(answer), None),
+            Err(error) => {
+                if is_timeout(&error) {
+                    // Slow is not broken, and asking twice makes nobody faster.
+                    return (Err(error.into()), None);
+                }
+                let why = chain(&error);
+                self.broke(&replica, &why);
+                (Err(unavailable(&why)), Some(replica.address))
+            }
+        }
+    }
+}
+
+fn bracketed(host: &str) -> String {
+    match host.contains(':') {
+        true => format!("[{host}]"),
+        false => host.to_owned(),
+    }
+}
+
+fn unavailable(why: &dyn std::fmt::Display) -> tonic::codegen::StdError {
+    Status::unavailable(why.to_string()).into()
+}
+
+/// Whether a call ran out of its own time.
+fn is_timeout(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if error.is::<tonic::TimeoutExpired>() {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
+}
+
+/// What an error says, with what it comes from: the outermost is "transport error".
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        let inner = error.to_string();
+        if !text.ends_with(&inner) {
+            text += ": ";
+            text += &inner;
+        }
+        source = error.source();
+    }
+    text
+}
+
+impl tower::Service<http::Request<Body>> for Channel {
+    type Response = http::Response<Body>;
+    type Error = tonic::codegen::StdError;
+    type Future = BoxFuture<'static, Result<Self::Response, Self::Error>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
+        let inner = self.0.clone();
+        Box::pin(async move { inner.call(request).await })
+    }
+}
+
+/// A request in the caller's name, with deadline and trace context. It may be made twice when a
+/// connection breaks.
 #[must_use]
 pub fn authorise<T>(caller: &Caller, message: T) -> tonic::Request<T> {
     let mut request = authorise_stream(caller, message);
     request.set_timeout(DEADLINE);
+    request.extensions_mut().insert(Replayable);
     request
 }
 
-/// The same for streams, which last as long as they last.
+/// The same for streams, which last as long as they last and are made once.
 #[must_use]
 pub fn authorise_stream<T>(caller: &Caller, message: T) -> tonic::Request<T> {
     let mut request = tonic::Request::new(message);
@@ -45,4 +531,148 @@ pub fn authorise_stream<T>(caller: &Caller, message: T) -> tonic::Request<T> {
         request.metadata_mut().insert("traceparent", value);
     }
     request
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use tokio::net::TcpListener;
+    use tonic::transport::{Server, server::TcpIncoming};
+    use tonic_health::{
+        ServingStatus,
+        pb::{HealthCheckRequest, health_client::HealthClient},
+    };
+
+    use super::*;
+    use crate::lifecycle::Lifecycle;
+
+    /// A replica that answers with `status`, so that it can be told from others.
+    async fn replica(status: ServingStatus) -> (SocketAddr, Lifecycle) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let (health, service) = tonic_health::server::health_reporter();
+        health.set_service_status("", status).await;
+        let lifecycle = Lifecycle::new();
+        let stopping = lifecycle.clone();
+        lifecycle.spawn("replica", async move {
+            let served = Server::builder()
+                .add_service(service)
+                .serve_with_incoming_shutdown(TcpIncoming::from(listener), async move {
+                    stopping.stopping().await;
+                });
+            served.await.expect("served");
+        });
+        (address, lifecycle)
+    }
+
+    async fn ask(client: &mut HealthClient<Channel>) -> Result<i32, tonic::Status> {
+        let mut request = tonic::Request::new(HealthCheckRequest::default());
+        request.extensions_mut().insert(Replayable);
+        request.set_timeout(DEADLINE);
+        let answer = client.check(request).await?;
+        Ok(answer.into_inner().status)
+    }
+
+    /// How many of 40 calls each of two replicas answered.
+    async fn shares(client: &mut HealthClient<Channel>) -> (usize, usize) {
+        let mut answers = Vec::new();
+        for _ in 0..40 {
+            answers.push(ask(client).await.expect("answered"));
+        }
+        let first = answers.iter().filter(|status| **status == 1).count();
+        (first, answers.len() - first)
+    }
+
+    #[tokio::test]
+    async fn calls_are_shared_and_a_replica_that_ends_costs_none() {
+        let (one, first) = replica(ServingStatus::Serving).await;
+        let (two, second) = replica(ServingStatus::NotServing).await;
+        let channel = channel(&format!("http://{one},http://{two}")).expect("URLs");
+        let mut client = HealthClient::new(channel);
+        assert_eq!(shares(&mut client).await, (20, 20));
+        first.wait(Duration::from_secs(5)).await;
+        assert_eq!(shares(&mut client).await, (0, 40));
+        second.wait(Duration::from_secs(5)).await;
+        let gone = ask(&mut client).await.expect_err("nobody is there");
+        assert_eq!(gone.code(), tonic::Code::Unavailable);
+    }
+
+    #[tokio::test]
+    async fn replicas_come_and_go_with_their_name() {
+        let (one, first) = replica(ServingStatus::Serving).await;
+        let (two, second) = replica(ServingStatus::NotServing).await;
+        let names = Arc::new(Mutex::new(vec![one]));
+        let known = names.clone();
+        let lookup: Lookup = Arc::new(move |host, port| {
+            assert_eq!((host.as_str(), port), ("households", 50051));
+            let found = known.lock().expect("unpoisoned").clone();
+            Box::pin(async move { Ok(found) })
+        });
+        let channel = Channel::new("http://households:50051", None, lookup).expect("a URL");
+        let inner = channel.0.clone();
+        let mut client = HealthClient::new(channel);
+        assert_eq!(shares(&mut client).await, (40, 0));
+        names.lock().expect("unpoisoned").push(two);
+        assert_eq!(shares(&mut client).await, (40, 0), "not before it is time");
+        inner.look_up_at_ms.store(0, Ordering::Relaxed);
+        assert_eq!(shares(&mut client).await, (20, 20));
+        names.lock().expect("unpoisoned").remove(0);
+        inner.look_up_at_ms.store(0, Ordering::Relaxed);
+        assert_eq!(shares(&mut client).await, (0, 40));
+        // A name server that is away changes nothing.
+        names.lock().expect("unpoisoned").clear();
+        inner.look_up_at_ms.store(0, Ordering::Relaxed);
+        assert_eq!(shares(&mut client).await, (0, 40));
+        first.wait(Duration::from_secs(5)).await;
+        second.wait(Duration::from_secs(5)).await;
+    }
+
+    #[tokio::test]
+    async fn a_service_that_is_gone_is_not_asked_twice_as_often() {
+        let (one, first) = replica(ServingStatus::Serving).await;
+        first.wait(Duration::from_secs(5)).await;
+        let channel = channel(&format!("http://{one}")).expect("a URL");
+        let inner = channel.0.clone();
+        let mut client = HealthClient::new(channel);
+        let before = inner.turn.load(Ordering::Relaxed);
+        for _ in 0..1000 {
+            let _ = ask(&mut client).await.expect_err("nobody is there");
+        }
+        let attempts = inner.turn.load(Ordering::Relaxed) - before;
+        assert!(attempts <= 1150, "{attempts} attempts for 1000 calls");
+    }
+
+    #[tokio::test]
+    async fn slow_is_not_broken() {
+        // Accepts, and never says anything.
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let channel = channel(&format!("http://{address}")).expect("a URL");
+        let inner = channel.0.clone();
+        let mut request = tonic::Request::new(HealthCheckRequest::default());
+        request.extensions_mut().insert(Replayable);
+        request.set_timeout(Duration::from_millis(200));
+        let answer = HealthClient::new(channel).check(request).await;
+        let code = answer.expect_err("no answer").code();
+        assert!(
+            matches!(code, tonic::Code::Cancelled | tonic::Code::DeadlineExceeded),
+            "{code:?}"
+        );
+        assert_eq!(inner.turn.load(Ordering::Relaxed), 1, "one attempt");
+    }
+
+    #[test]
+    fn urls_are_checked_when_they_are_read() {
+        for wrong in [
+            "households:50051",
+            "ftp://households",
+            "",
+            "http://a,",
+            "https://a:1",
+        ] {
+            assert!(channel(wrong).is_err(), "{wrong}");
+        }
+        assert!(channel("http://[::1]:5,http://a:1").is_ok());
+    }
 }

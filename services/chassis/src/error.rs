@@ -208,7 +208,7 @@ impl Error {
 
 /// Things by name, so that an error that passed through the wire stays a static text.
 fn known(what: Option<&str>) -> &'static str {
-    const THINGS: [&str; 21] = [
+    const THINGS: [&str; 24] = [
         "household",
         "person",
         "division",
@@ -230,6 +230,9 @@ fn known(what: Option<&str>) -> &'static str {
         "proof",
         "database",
         "access record",
+        "issuer",
+        "disk",
+        "service",
     ];
     THINGS
         .into_iter()
@@ -387,8 +390,12 @@ impl From<Status> for Error {
 
 impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
-        // lock_not_available, query_canceled, admin_shutdown, cannot_connect_now, deadlock, serialization
-        const TRANSIENT: [&str; 6] = ["55P03", "57014", "57P01", "57P03", "40P01", "40001"];
+        // lock_not_available, query_canceled, admin_shutdown, cannot_connect_now, deadlock, serialization;
+        // disk_full, out_of_memory, too_many_connections, io_error, and a server that became a standby
+        const TRANSIENT: [&str; 11] = [
+            "55P03", "57014", "57P01", "57P03", "40P01", "40001", "53100", "53200", "53300",
+            "58030", "25006",
+        ];
         match &error {
             sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Io(_) => {
                 tracing::warn!(error = %error, "database does not answer");

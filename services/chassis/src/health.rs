@@ -11,8 +11,21 @@ use tonic_health::pb::{
     HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
 };
 
+use crate::config::Settings;
+
 /// A process that takes longer to say that it is ready is not.
 const WITHIN: Duration = Duration::from_secs(2);
+
+/// Whether a service is ready: by `/readyz` where that is served, else by gRPC.
+///
+/// # Errors
+/// It does not answer, or says that it is not ready.
+pub async fn service(settings: &Settings) -> anyhow::Result<()> {
+    match settings.section(&["process", "metrics_listen"])? {
+        Some(listen) => http(listen).await,
+        None => grpc(settings.section(&["process", "listen"])?).await,
+    }
+}
 
 /// Whether the service that listens on `listen` serves.
 ///

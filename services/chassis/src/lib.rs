@@ -24,9 +24,11 @@ pub mod pg;
 pub mod process;
 pub mod secret;
 pub mod server;
+pub mod startup;
 pub mod subscription;
 pub mod telemetry;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod tlog;
+pub mod tls;
 pub mod upload;

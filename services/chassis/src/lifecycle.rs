@@ -1,7 +1,12 @@
-//! Two-stage shutdown with tracked tasks: first everybody is asked to stop, then, after a grace
-//! time, whatever is left is cancelled.
+//! What a process waits for until it is ready, and a two-stage shutdown with tracked tasks: first
+//! everybody is asked to stop, then, after a grace time, whatever is left is cancelled.
 
-use std::{future::Future, time::Duration};
+use std::{
+    collections::BTreeMap,
+    future::Future,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::Instrument;
@@ -34,6 +39,7 @@ pub struct Lifecycle {
     soft: CancellationToken,
     hard: CancellationToken,
     tracker: TaskTracker,
+    missing: Arc<Mutex<BTreeMap<&'static str, String>>>,
 }
 
 /// How a shutdown ended.
@@ -60,7 +66,32 @@ impl Lifecycle {
             soft: hard.child_token(),
             hard,
             tracker: TaskTracker::new(),
+            missing: Arc::default(),
         }
+    }
+
+    /// What is needed and not there, under the name of the setting that it hangs on. `why` goes to
+    /// whoever asks `/readyz`: no secret, nothing of a person.
+    pub fn missing(&self, what: &'static str, why: impl Into<String>) {
+        let mut missing = self.missing.lock().unwrap_or_else(PoisonError::into_inner);
+        missing.insert(what, why.into());
+    }
+
+    /// Takes back what was missing.
+    pub fn there(&self, what: &'static str) {
+        let mut missing = self.missing.lock().unwrap_or_else(PoisonError::into_inner);
+        missing.remove(what);
+    }
+
+    /// Why the process is not ready, a line each; empty when it is.
+    #[must_use]
+    pub fn not_ready(&self) -> Vec<String> {
+        if self.is_stopping() {
+            return vec!["stopping".to_owned()];
+        }
+        let missing = self.missing.lock().unwrap_or_else(PoisonError::into_inner);
+        let lines = missing.iter().map(|(what, why)| format!("{what}: {why}"));
+        lines.collect()
     }
 
     /// Starts a task that is waited for on shutdown and cancelled after the grace time.
@@ -149,5 +180,18 @@ mod tests {
             lifecycle.wait(Duration::from_millis(10)).await,
             Stopped::Cancelled
         );
+    }
+
+    #[test]
+    fn says_what_is_missing() {
+        let lifecycle = Lifecycle::new();
+        assert!(lifecycle.not_ready().is_empty());
+        lifecycle.missing("process.database.url", "does not answer");
+        lifecycle.missing("process.database.url", "refused");
+        assert_eq!(lifecycle.not_ready(), ["process.database.url: refused"]);
+        lifecycle.there("process.database.url");
+        assert!(lifecycle.not_ready().is_empty());
+        lifecycle.stop();
+        assert_eq!(lifecycle.not_ready(), ["stopping"]);
     }
 }

@@ -4,16 +4,17 @@ use std::{future::Future, io::Write, net::SocketAddr, process::ExitCode, time::D
 
 use anyhow::Context;
 use axum::{Router, http::StatusCode, routing::get};
-use clap::{Arg, ArgAction, Command};
+use clap::{Arg, ArgAction, ArgMatches, Command};
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
-use tokio::net::TcpListener;
+use sqlx::migrate::Migrator;
+use tokio::{net::TcpListener, time::Instant};
 
 use crate::{
     config::{DatabaseConfig, ProcessConfig, Settings},
     health,
-    lifecycle::{Runtime, Stopped, signal},
-    telemetry,
+    lifecycle::{Lifecycle, Runtime, Stopped, signal},
+    pg, server, telemetry,
 };
 
 /// Longer than the longest request, shorter than an orchestrator's patience.
@@ -28,8 +29,12 @@ pub trait Service {
 
     /// The part of the configuration that every service has.
     fn process(config: &Self::Config) -> &ProcessConfig;
+    /// The service's own tables.
+    fn migrator() -> &'static Migrator;
     /// Brings the schema to the program's version.
-    fn migrate(database: &DatabaseConfig) -> impl Future<Output = anyhow::Result<()>> + Send;
+    fn migrate(database: &DatabaseConfig) -> impl Future<Output = anyhow::Result<()>> + Send {
+        pg::migrate(&database.url, Self::NAME, Self::migrator())
+    }
     /// Serves until the runtime stops.
     fn run(
         config: Self::Config,
@@ -42,18 +47,31 @@ pub trait Service {
 #[must_use]
 pub fn main<S: Service>() -> ExitCode {
     let migrate = Command::new("migrate")
-        .about("Brings the schema to this program's version and ends; needs process.database only");
+        .about("Brings the schema to this program's version and ends; needs process.database only")
+        .arg(flag("dry-run", "Says what would run, and runs nothing"));
     run::<S::Config>(S::NAME, &[migrate], async |asked, settings| match asked {
-        Some("migrate") => S::migrate(&settings.section(&["process", "database"])?).await,
-        Some(_) => health::grpc(settings.section(&["process", "listen"])?).await,
+        Some(("migrate", arguments)) => {
+            let database = settings.section(&["process", "database"])?;
+            migrate_or_say::<S>(&database, arguments.get_flag("dry-run")).await
+        }
+        Some(_) => health::service(&settings).await,
         None => serve::<S>(settings.all()?).await,
     })
+}
+
+async fn migrate_or_say<S: Service>(database: &DatabaseConfig, say: bool) -> anyhow::Result<()> {
+    if !say {
+        return S::migrate(database).await;
+    }
+    let lines = pg::pending(&database.url, S::NAME, S::migrator()).await?;
+    Ok(writeln!(std::io::stdout(), "{}", lines.join("\n"))?)
 }
 
 async fn serve<S: Service>(config: S::Config) -> anyhow::Result<()> {
     let process = S::process(&config).clone();
     let listener = listen(process.listen, "process.listen").await?;
     let runtime = Runtime::system();
+    runtime.lifecycle.missing(server::START, "has not ended");
     if let Some(address) = process.metrics_listen {
         serve_metrics(address, &runtime).await?;
     }
@@ -70,19 +88,18 @@ pub async fn listen(address: SocketAddr, key: &str) -> anyhow::Result<TcpListene
     bound.with_context(|| format!("{key}: cannot listen on {address}"))
 }
 
+fn flag(name: &'static str, help: &'static str) -> Arg {
+    let flag = Arg::new(name).long(name).help(help);
+    flag.action(ArgAction::SetTrue)
+}
+
 /// Runs a program by its arguments: `does` is given the subcommand (`health` or one of `more`), or none
 /// to serve. What goes wrong is said in one line.
 pub fn run<C: DeserializeOwned + JsonSchema>(
     name: &'static str,
     more: &[Command],
-    does: impl AsyncFnOnce(Option<&str>, Settings) -> anyhow::Result<()>,
+    does: impl AsyncFnOnce(Option<(&str, &ArgMatches)>, Settings) -> anyhow::Result<()>,
 ) -> ExitCode {
-    let flag = |name, help| {
-        Arg::new(name)
-            .long(name)
-            .help(help)
-            .action(ArgAction::SetTrue)
-    };
     let arguments = Command::new(name)
         .version(env!("CARGO_PKG_VERSION"))
         .about("Serves until it is asked to stop. Configured by BACKSTOP_CONFIG and BACKSTOP__…")
@@ -98,7 +115,7 @@ pub fn run<C: DeserializeOwned + JsonSchema>(
         .subcommand(Command::new("health").about("Ends with 0 when the running process is ready"))
         .subcommands(more)
         .get_matches();
-    let asked = arguments.subcommand_name();
+    let asked = arguments.subcommand();
     let program = async {
         let settings = Settings::read::<C>()?;
         if arguments.get_flag("print-config") {
@@ -107,7 +124,7 @@ pub fn run<C: DeserializeOwned + JsonSchema>(
         if arguments.get_flag("print-config") || arguments.get_flag("check-config") {
             return settings.all::<C>().map(drop);
         }
-        if asked == Some("health") {
+        if arguments.subcommand_name() == Some("health") {
             return does(asked, settings).await;
         }
         let telemetry = telemetry::init(name)?;
@@ -139,11 +156,26 @@ pub async fn until_signal(
     runtime: &Runtime,
     serving: impl Future<Output = anyhow::Result<()>>,
 ) -> anyhow::Result<()> {
-    let served = tokio::select! {
-        served = serving => served,
-        () = signal() => Ok(()),
+    let mut serving = std::pin::pin!(serving);
+    let ended = tokio::select! {
+        served = &mut serving => Some(served),
+        () = signal() => None,
     };
-    if runtime.lifecycle.wait(GRACE).await == Stopped::Cancelled {
+    runtime.lifecycle.stop();
+    let until = Instant::now() + GRACE;
+    let served = match ended {
+        Some(served) => served,
+        // It ends when its last request has ended.
+        None => match tokio::time::timeout_at(until, serving).await {
+            Ok(served) => served,
+            Err(_) => {
+                tracing::warn!("some requests had to be cut");
+                Ok(())
+            }
+        },
+    };
+    let rest = until.saturating_duration_since(Instant::now());
+    if runtime.lifecycle.wait(rest).await == Stopped::Cancelled {
         tracing::warn!("some tasks had to be cancelled");
     }
     served
@@ -154,7 +186,11 @@ async fn serve_metrics(address: SocketAddr, runtime: &Runtime) -> anyhow::Result
     let lifecycle = runtime.lifecycle.clone();
     let router = Router::new()
         .route("/metrics", get(|| async { telemetry::metrics_text() }))
-        .route("/livez", get(|| async { StatusCode::OK }));
+        .route("/livez", get(|| async { StatusCode::OK }))
+        .route("/readyz", {
+            let lifecycle = lifecycle.clone();
+            get(move || async move { ready(&lifecycle) })
+        });
     runtime.lifecycle.spawn("metrics", async move {
         let stopping = async move { lifecycle.stopping().await };
         if let Err(error) = axum::serve(listener, router)
@@ -165,4 +201,14 @@ async fn serve_metrics(address: SocketAddr, runtime: &Runtime) -> anyhow::Result
         }
     });
     Ok(())
+}
+
+/// The answer to `/readyz`: what is missing, a line each.
+#[must_use]
+pub fn ready(lifecycle: &Lifecycle) -> (StatusCode, String) {
+    let missing = lifecycle.not_ready();
+    match missing.is_empty() {
+        true => (StatusCode::OK, "ok".to_owned()),
+        false => (StatusCode::SERVICE_UNAVAILABLE, missing.join("\n")),
+    }
 }

@@ -13,22 +13,29 @@ use tokio::net::TcpListener;
 use tonic::{
     body::Body,
     service::Routes,
-    transport::{Server, server::TcpIncoming},
+    transport::{
+        Server,
+        server::{Router, TcpIncoming},
+    },
 };
 use tower_http::catch_panic::CatchPanicLayer;
 use tracing::Instrument;
 
 use crate::{
     auth::{AuthLayer, Authenticator},
-    lifecycle::Runtime,
+    lifecycle::{Lifecycle, Runtime},
     pg::Database,
-    telemetry,
+    startup, telemetry,
+    tls::Tls,
 };
 
 /// Requests at once per connection; beyond, callers wait on HTTP/2 flow control.
 const STREAMS_MAX: u32 = 256;
 /// How often readiness is looked at.
 const HEALTH_EVERY: Duration = Duration::from_secs(2);
+
+/// What is missing until a service serves.
+pub(crate) const START: &str = "start";
 
 static DURATION: LazyLock<Histogram<f64>> = LazyLock::new(|| {
     telemetry::meter()
@@ -37,12 +44,68 @@ static DURATION: LazyLock<Histogram<f64>> = LazyLock::new(|| {
         .build()
 });
 
+/// Where a service listens, by mutual TLS where certificates are given.
+#[derive(Debug)]
+pub struct Socket {
+    listener: TcpListener,
+    tls: Option<Tls>,
+}
+
+impl From<TcpListener> for Socket {
+    fn from(listener: TcpListener) -> Self {
+        Self::new(listener, None)
+    }
+}
+
+impl Socket {
+    /// A socket that was bound.
+    #[must_use]
+    pub const fn new(listener: TcpListener, tls: Option<Tls>) -> Self {
+        Self { listener, tls }
+    }
+
+    /// Serves until the shutdown begins, then lets running requests end.
+    pub(crate) async fn serve<L, B>(
+        self,
+        router: Router<L>,
+        lifecycle: &Lifecycle,
+    ) -> anyhow::Result<()>
+    where
+        L: tower::Layer<Routes> + Clone,
+        L::Service: tower::Service<http::Request<Body>, Response = http::Response<B>>
+            + Clone
+            + Send
+            + 'static,
+        B: tonic::codegen::Body<Data = bytes::Bytes> + Send + 'static,
+        B::Error: Into<tonic::codegen::StdError>,
+        <L::Service as tower::Service<http::Request<Body>>>::Future: Send,
+        <L::Service as tower::Service<http::Request<Body>>>::Error:
+            Into<tonic::codegen::StdError> + Send + 'static,
+    {
+        match self.tls {
+            Some(tls) => {
+                let incoming = tls.incoming(self.listener, lifecycle);
+                let served = router.serve_with_incoming_shutdown(incoming, lifecycle.stopping());
+                served.await?;
+            }
+            None => {
+                // Said here: the builder's own setting does not reach a listener that is given. Without
+                // it an answer waits up to 40 ms for the acknowledgement of its first half.
+                let incoming = TcpIncoming::from(self.listener).with_nodelay(Some(true));
+                let served = router.serve_with_incoming_shutdown(incoming, lifecycle.stopping());
+                served.await?;
+            }
+        }
+        Ok(())
+    }
+}
+
 /// Serves `routes` until the runtime stops, then lets running requests end.
 ///
 /// # Errors
 /// The listener fails.
 pub async fn serve(
-    listener: TcpListener,
+    socket: impl Into<Socket>,
     routes: Routes,
     authenticator: Authenticator,
     database: Database,
@@ -50,29 +113,26 @@ pub async fn serve(
 ) -> anyhow::Result<()> {
     database.spawn_forgetting(&runtime.lifecycle);
     let (health, health_service) = tonic_health::server::health_reporter();
-    let ready = database.is_healthy().await;
-    health.set_service_status("", status(ready)).await;
     let lifecycle = runtime.lifecycle.clone();
+    look(&lifecycle, &authenticator, &database).await;
+    lifecycle.there(START);
+    health.set_service_status("", status(&lifecycle)).await;
+    let issuer = authenticator.clone();
     runtime.lifecycle.spawn("health", async move {
         loop {
             tokio::select! {
                 () = tokio::time::sleep(HEALTH_EVERY) => {}
                 () = lifecycle.stopping() => break,
             }
-            health
-                .set_service_status("", status(database.is_healthy().await))
-                .await;
+            look(&lifecycle, &issuer, &database).await;
+            health.set_service_status("", status(&lifecycle)).await;
         }
-        health.set_service_status("", status(false)).await;
+        health.set_service_status("", status(&lifecycle)).await;
     });
     let reflection = tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(proto::DESCRIPTORS)
         .build_v1()?;
-    let lifecycle = runtime.lifecycle.clone();
-    // Said here: the builder's own setting does not reach a listener that is given. Without it an answer
-    // waits up to 40 ms for the acknowledgement of its first half.
-    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
-    Server::builder()
+    let router = Server::builder()
         .max_concurrent_streams(STREAMS_MAX)
         .http2_keepalive_interval(Some(Duration::from_secs(20)))
         .layer(CatchPanicLayer::new())
@@ -80,14 +140,24 @@ pub async fn serve(
         .layer(AuthLayer(authenticator))
         .add_routes(routes)
         .add_service(health_service)
-        .add_service(reflection)
-        .serve_with_incoming_shutdown(incoming, async move { lifecycle.stopping().await })
-        .await?;
-    Ok(())
+        .add_service(reflection);
+    socket.into().serve(router, &runtime.lifecycle).await
 }
 
-fn status(ready: bool) -> tonic_health::ServingStatus {
-    if ready {
+/// Looks at what every service needs.
+async fn look(lifecycle: &Lifecycle, issuer: &Authenticator, database: &Database) {
+    match database.is_healthy().await {
+        true => lifecycle.there(startup::URL),
+        false => lifecycle.missing(startup::URL, "does not answer"),
+    }
+    match issuer.has_keys().await {
+        true => lifecycle.there(startup::JWKS),
+        false => lifecycle.missing(startup::JWKS, "the issuer's keys cannot be fetched"),
+    }
+}
+
+fn status(lifecycle: &Lifecycle) -> tonic_health::ServingStatus {
+    if lifecycle.not_ready().is_empty() {
         tonic_health::ServingStatus::Serving
     } else {
         tonic_health::ServingStatus::NotServing

@@ -10,16 +10,18 @@ use std::{
 };
 
 use kernel::DivisionCode;
-use opentelemetry::metrics::{Counter, Gauge};
+use opentelemetry::{
+    KeyValue,
+    metrics::{Counter, Gauge},
+};
 use proto::feed::v1::{Filter, Item, SubscribeRequest, feed_service_client::FeedServiceClient};
 use rand::RngExt;
 use sqlx::{AssertSqlSafe, Row};
-use tonic::transport::Channel;
 use tracing::Instrument;
 
 use crate::{
     auth::ServiceIdentity,
-    client,
+    client::{self, Channel},
     error::Error,
     lifecycle::Runtime,
     pg::{Database, Tx},
@@ -75,6 +77,12 @@ static LAG: LazyLock<Gauge<f64>> = LazyLock::new(|| {
         .build()
 });
 
+static CONSUMED: LazyLock<Gauge<i64>> = LazyLock::new(|| {
+    telemetry::meter()
+        .i64_gauge("backstop_feed_consumed_position")
+        .build()
+});
+
 /// Follows a feed until the runtime stops.
 pub fn spawn<C: Consumer>(
     runtime: &Runtime,
@@ -84,6 +92,12 @@ pub fn spawn<C: Consumer>(
     identity: ServiceIdentity,
     consumer: C,
 ) {
+    // Alerts look at how they grow: they have to be there before the first.
+    let labels = labels::<C>(&database);
+    APPLIED.add(0, &labels);
+    QUARANTINED.add(0, &labels);
+    INTERRUPTED.add(0, &labels);
+    LAG.record(0.0, &labels);
     let lifecycle = runtime.lifecycle.clone();
     let follower = Follower {
         database,
@@ -104,6 +118,7 @@ pub fn spawn<C: Consumer>(
                 wait = WAIT_FIRST;
             }
             if let Err(error) = ended {
+                INTERRUPTED.add(1, &labels);
                 interrupted::<C>(&error);
             }
             tokio::select! {
@@ -115,14 +130,16 @@ pub fn spawn<C: Consumer>(
     });
 }
 
+fn labels<C: Consumer>(database: &Database) -> [KeyValue; 2] {
+    [
+        telemetry::label("source", C::SOURCE),
+        telemetry::label("consumer", database.schema()),
+    ]
+}
+
 /// A source that was restored to an earlier state has items that this service never saw, or saw in
 /// another order: only a person can say what is right, so this is an error until somebody does.
 fn interrupted<C: Consumer>(error: &Error) {
-    let labels = [
-        telemetry::label("source", C::SOURCE),
-        telemetry::label("reason", error.reason()),
-    ];
-    INTERRUPTED.add(1, &labels);
     match error {
         Error::CursorEpochChanged => {
             tracing::error!(
@@ -170,8 +187,10 @@ impl<C: Consumer> Follower<C> {
             .await?
             .into_inner();
         while let Some(message) = stream.message().await? {
-            if let Some(item) = message.item {
-                self.handle(&item, &message.cursor).await?;
+            match message.item {
+                Some(item) => self.handle(&item, &message.cursor).await?,
+                // The source has nothing more.
+                None => LAG.record(0.0, &labels::<C>(&self.database)),
             }
         }
         Ok(())
@@ -244,7 +263,7 @@ impl<C: Consumer> Follower<C> {
             .await?;
         self.move_cursor(&mut tx, item, cursor).await?;
         tx.commit().await?;
-        QUARANTINED.add(1, &[telemetry::label("source", C::SOURCE)]);
+        QUARANTINED.add(1, &labels::<C>(&self.database));
         Ok(())
     }
 
@@ -260,8 +279,9 @@ impl<C: Consumer> Follower<C> {
             .bind(C::SOURCE)
             .execute(&mut *tx)
             .await?;
-        let (cursor, _) = self.lock_cursor(&mut tx).await?;
+        let (cursor, position) = self.lock_cursor(&mut tx).await?;
         tx.commit().await?;
+        CONSUMED.record(position, &labels::<C>(&self.database));
         Ok(cursor)
     }
 
@@ -293,11 +313,12 @@ impl<C: Consumer> Follower<C> {
     }
 
     fn measure(&self, item: &Item) {
-        let source = [telemetry::label("source", C::SOURCE)];
-        APPLIED.add(1, &source);
+        let labels = labels::<C>(&self.database);
+        APPLIED.add(1, &labels);
+        CONSUMED.record(item.position, &labels);
         if let Some(recorded_at) = item.recorded_at {
             let behind = self.database.clock().now().timestamp() - recorded_at.seconds;
-            LAG.record(behind.max(0) as f64, &source);
+            LAG.record(behind.max(0) as f64, &labels);
         }
     }
 }

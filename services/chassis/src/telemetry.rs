@@ -24,6 +24,8 @@ use tracing_subscriber::{
     EnvFilter, Layer as _, filter::LevelFilter, layer::SubscriberExt, util::SubscriberInitExt,
 };
 
+use crate::lifecycle::Lifecycle;
+
 static REGISTRY: OnceLock<Registry> = OnceLock::new();
 
 /// Buckets for durations in seconds: from a cached read to the longest deadline.
@@ -66,6 +68,11 @@ pub fn init_with(service: &'static str, log: &str) -> anyhow::Result<Telemetry> 
         .with_view(seconds_view)
         .build();
     global::set_meter_provider(meter.clone());
+    let version = [label("version", env!("CARGO_PKG_VERSION"))];
+    self::meter()
+        .u64_gauge("backstop_build_info")
+        .build()
+        .record(1, &version);
     anyhow::ensure!(
         REGISTRY.set(registry).is_ok(),
         "telemetry was started already"
@@ -125,6 +132,30 @@ fn seconds_view(instrument: &Instrument) -> Option<Stream> {
 #[must_use]
 pub fn meter() -> Meter {
     global::meter("backstop")
+}
+
+/// Shows a value as it is whenever metrics are read.
+pub fn watch(
+    name: &'static str,
+    labels: &[KeyValue],
+    value: impl Fn() -> Option<u64> + Send + Sync + 'static,
+) {
+    let labels = labels.to_vec();
+    meter()
+        .u64_observable_gauge(name)
+        .with_callback(move |observer| {
+            if let Some(value) = value() {
+                observer.observe(value, &labels);
+            }
+        })
+        .build();
+}
+
+/// Shows whether a process is ready.
+pub fn watch_readiness(process: &'static str, lifecycle: &Lifecycle) {
+    let lifecycle = lifecycle.clone();
+    let ready = move || Some(u64::from(lifecycle.not_ready().is_empty()));
+    watch("backstop_ready", &[label("process", process)], ready);
 }
 
 /// A bounded label.

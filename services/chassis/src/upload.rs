@@ -1,13 +1,32 @@
 //! Files that come as streams of chunks: kept on disk without a name, of bounded size.
 
-use std::{fs::File, io::Write};
+use std::{fs::File, io::Write, sync::LazyLock};
 
+use opentelemetry::metrics::Counter;
 use sha2::{Digest, Sha256};
 
-use crate::error::Error;
+use crate::{error::Error, telemetry};
 
 /// Largest file: a register of a county's rows is below.
 pub const BYTES_MAX: u64 = 50 * 1024 * 1024;
+
+static ROWS: LazyLock<Counter<u64>> = LazyLock::new(|| {
+    telemetry::meter()
+        .u64_counter("backstop_intake_rows")
+        .build()
+});
+static REFUSED: LazyLock<Counter<u64>> = LazyLock::new(|| {
+    telemetry::meter()
+        .u64_counter("backstop_intake_rows_refused")
+        .build()
+});
+
+/// Counts what a piece of a file of a kind has brought: rows, and those that were refused.
+pub fn count(kind: &'static str, rows: i64, refused: i64) {
+    let labels = [telemetry::label("kind", kind)];
+    ROWS.add(u64::try_from(rows).unwrap_or(0), &labels);
+    REFUSED.add(u64::try_from(refused).unwrap_or(0), &labels);
+}
 
 /// A file on its way in.
 #[derive(Debug)]
@@ -65,7 +84,15 @@ impl Upload {
 }
 
 fn failed(error: std::io::Error) -> Error {
-    Error::Internal(error.into())
+    use std::io::ErrorKind::{QuotaExceeded, StorageFull};
+    match error.kind() {
+        // Somebody makes room, and then it goes on.
+        StorageFull | QuotaExceeded => {
+            tracing::error!(%error, "no room for a file");
+            Error::Unavailable { what: "disk" }
+        }
+        _ => Error::Internal(error.into()),
+    }
 }
 
 /// A stream that broke off, or one that does not begin with its header, has brought nothing.

@@ -37,6 +37,8 @@ mod order;
 mod scope;
 #[path = "spine/seal.rs"]
 mod seal;
+#[path = "spine/tls.rs"]
+mod tls;
 #[path = "spine/tokens.rs"]
 mod tokens;
 

@@ -10,9 +10,11 @@ use std::{
 
 use anyhow::{Context, bail};
 use base64::{Engine, prelude::BASE64_STANDARD};
-use chassis::{client, testing::ledger_key};
+use chassis::{
+    client::{self, Channel},
+    testing::ledger_key,
+};
 use secrecy::ExposeSecret;
-use tonic::transport::Channel;
 
 use crate::{
     county::{COUNTY, County},

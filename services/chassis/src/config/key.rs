@@ -84,6 +84,13 @@ fn walk(schema: &Value, path: &mut Vec<String>, required: bool, keys: &mut Vec<K
         }
         return;
     }
+    // A section that may be left out is that or null.
+    let either = schema["anyOf"].as_array();
+    let section = either.and_then(|of| of.iter().find(|one| one["properties"].is_object()));
+    if let Some(section) = section {
+        walk(section, path, false, keys);
+        return;
+    }
     if schema["additionalProperties"].is_object() {
         let first = keys.len();
         path.push(ANY.to_owned());

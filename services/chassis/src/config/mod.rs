@@ -15,7 +15,7 @@ use serde::Deserialize;
 pub use key::{Key, Kind, keys};
 pub use source::Settings;
 
-use crate::secret::SecretKey;
+use crate::{secret::SecretKey, tls::TlsConfig};
 
 /// What every service is configured with.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -24,7 +24,7 @@ pub struct ProcessConfig {
     /// Where gRPC is served.
     #[schemars(with = "String")]
     pub listen: SocketAddr,
-    /// Where `/metrics` and `/livez` are served; nowhere when absent.
+    /// Where `/metrics`, `/livez` and `/readyz` are served; nowhere when absent.
     #[serde(default)]
     #[schemars(with = "Option<String>")]
     pub metrics_listen: Option<SocketAddr>,
@@ -38,22 +38,13 @@ pub struct ProcessConfig {
     /// Key of the keyed hashes in ledger leaves and of cursors, 32 bytes in base64; the same on all
     /// replicas.
     pub ledger_key: SecretKey,
-    /// URLs of the services that this one calls, by name.
+    /// URLs of the services that this one calls, by name. Several of one, separated by commas, are its
+    /// replicas, and so is whatever a name in a URL resolves to; it is looked up again every 5 s.
     #[serde(default)]
     pub peers: BTreeMap<String, String>,
-}
-
-impl ProcessConfig {
-    /// A channel to the service `name`.
-    ///
-    /// # Errors
-    /// The peer is not configured or its URL is not one.
-    pub fn peer(&self, name: &str) -> anyhow::Result<tonic::transport::Channel> {
-        use anyhow::Context;
-        let url = self.peers.get(name);
-        let url = url.with_context(|| format!("process.peers.{name} is missing"))?;
-        crate::client::channel(url).with_context(|| format!("process.peers.{name} is no URL"))
-    }
+    /// Mutual TLS: given, gRPC is served to clients with a certificate only, and peers are https.
+    #[serde(default)]
+    pub tls: Option<TlsConfig>,
 }
 
 /// The service's database.

@@ -4,25 +4,69 @@ mod idempotency;
 mod migrate;
 mod tx;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, LazyLock},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
 
 use kernel::{Principal, Role, Scope};
+use opentelemetry::metrics::{Counter, Gauge, Histogram};
 use secrecy::ExposeSecret;
 use sqlx::{
-    AssertSqlSafe, ConnectOptions, Connection, Executor, PgPool,
+    AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection, PgPool,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 use tokio::sync::watch;
 use uuid::Uuid;
 
 pub use idempotency::Claim;
-pub use migrate::migrate;
+pub(crate) use migrate::is_newer;
+pub use migrate::{SchemaVersion, contract, migrate, pending};
 pub use tx::Tx;
 
 use crate::{
     auth::Caller, clock::Clock, config::DatabaseConfig, cursor::CursorKey, error::Error,
-    secret::SecretKey,
+    secret::SecretKey, telemetry,
 };
+
+fn options(config: &DatabaseConfig, schema: &str) -> Result<PgConnectOptions, sqlx::Error> {
+    let options: PgConnectOptions = config.url.expose_secret().parse()?;
+    Ok(options.application_name(schema).disable_statement_logging())
+}
+
+/// Without the role change a superuser's session would ignore every policy. The limits keep one bad
+/// statement or client from holding up the others.
+async fn set_up(connection: &mut PgConnection, schema: &str) -> Result<(), sqlx::Error> {
+    let setup = format!(
+        "set role backstop_{schema}; set statement_timeout = '5s'; \
+         set lock_timeout = '2s'; \
+         set idle_in_transaction_session_timeout = '10s'; set time zone 'UTC'"
+    );
+    connection.execute(AssertSqlSafe(setup)).await.map(drop)
+}
+
+/// Asks a database, by one connection that ends, whether it is there and how old the schema is; `None`
+/// when no migration has ended yet. A pool would try by itself and not say what is wrong.
+///
+/// # Errors
+/// The database does not answer, refuses, or has no such role or schema.
+pub(crate) async fn look(
+    config: &DatabaseConfig,
+    schema: &str,
+) -> Result<Option<SchemaVersion>, sqlx::Error> {
+    let asked = async {
+        let mut connection = options(config, schema)?.connect().await?;
+        set_up(&mut connection, schema).await?;
+        let select = format!("select version, floor from {schema}.schema_version");
+        let found = sqlx::query_as(AssertSqlSafe(select))
+            .fetch_optional(&mut connection)
+            .await?;
+        connection.close().await?;
+        Ok(found)
+    };
+    let in_time = tokio::time::timeout(ACQUIRE_TIMEOUT, asked).await;
+    in_time.unwrap_or(Err(sqlx::Error::PoolTimedOut))
+}
 
 /// A service's database. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -44,6 +88,54 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 /// round trip.
 const TRUSTED_FOR: Duration = Duration::from_secs(1);
 
+static BEGIN: LazyLock<Histogram<f64>> = LazyLock::new(|| {
+    telemetry::meter()
+        .f64_histogram("backstop_database_begin")
+        .with_unit("s")
+        .build()
+});
+static UNAVAILABLE: LazyLock<Counter<u64>> = LazyLock::new(|| {
+    telemetry::meter()
+        .u64_counter("backstop_database_unavailable")
+        .build()
+});
+
+static CLOCK: LazyLock<Gauge<f64>> = LazyLock::new(|| {
+    telemetry::meter()
+        .f64_gauge("backstop_clock_ahead")
+        .with_unit("s")
+        .build()
+});
+
+impl Inner {
+    /// Shows the pool and the head of the feed whenever metrics are read.
+    fn show(self: &Arc<Self>, max_connections: u32) {
+        let schema = telemetry::label("schema", self.schema);
+        let connections = |state, value: fn(&PgPool) -> u64| {
+            let labels = [schema.clone(), telemetry::label("state", state)];
+            let inner = Arc::downgrade(self);
+            let value = move || inner.upgrade().map(|inner| value(&inner.pool));
+            telemetry::watch("backstop_database_connections", &labels, value);
+        };
+        let idle = |pool: &PgPool| u64::try_from(pool.num_idle()).unwrap_or(u64::MAX);
+        connections("idle", idle);
+        connections("in_use", |pool| {
+            let idle = u64::try_from(pool.num_idle()).unwrap_or(u64::MAX);
+            u64::from(pool.size()).saturating_sub(idle)
+        });
+        let most = move || Some(u64::from(max_connections));
+        telemetry::watch("backstop_database_connections_max", &[schema.clone()], most);
+        let inner = Arc::downgrade(self);
+        let position = move || {
+            let position = *inner.upgrade()?.committed.borrow();
+            u64::try_from(position).ok()
+        };
+        let source = telemetry::label("source", self.schema);
+        telemetry::watch("backstop_feed_position", &[source], position);
+        UNAVAILABLE.add(0, &[schema]);
+    }
+}
+
 impl Database {
     /// Connects as the service's own role, which owns nothing and reaches no other schema.
     ///
@@ -54,9 +146,8 @@ impl Database {
         schema: &'static str,
         ledger_key: SecretKey,
         clock: Clock,
-    ) -> anyhow::Result<Self> {
-        let options: PgConnectOptions = config.url.expose_secret().parse()?;
-        let options = options.application_name(schema).disable_statement_logging();
+    ) -> Result<Self, sqlx::Error> {
+        let options = options(config, schema)?;
         let pool = PgPoolOptions::new()
             .max_connections(config.max_connections)
             .acquire_timeout(ACQUIRE_TIMEOUT)
@@ -69,33 +160,23 @@ impl Database {
                     Ok(true)
                 })
             })
-            .after_connect(move |connection, _| {
-                Box::pin(async move {
-                    // Without the role change a superuser's session would ignore every policy. The
-                    // limits keep one bad statement or client from holding up the others.
-                    let setup = format!(
-                        "set role backstop_{schema}; set statement_timeout = '5s'; \
-                         set lock_timeout = '2s'; \
-                         set idle_in_transaction_session_timeout = '10s'; set time zone 'UTC'"
-                    );
-                    connection.execute(AssertSqlSafe(setup)).await?;
-                    Ok(())
-                })
-            })
+            .after_connect(move |connection, _| Box::pin(set_up(connection, schema)))
             .connect_with(options)
             .await?;
         let head = format!("select epoch, position from {schema}.feed_head");
         let (epoch, position): (Uuid, i64) =
             sqlx::query_as(AssertSqlSafe(head)).fetch_one(&pool).await?;
         let committed = watch::Sender::new(position);
-        Ok(Self(Arc::new(Inner {
+        let inner = Arc::new(Inner {
             pool,
             schema,
             clock,
             ledger_key,
             epoch,
             committed,
-        })))
+        });
+        inner.show(config.max_connections);
+        Ok(Self(inner))
     }
 
     /// A transaction that sees and writes the caller's scope.
@@ -151,13 +232,31 @@ impl Database {
     async fn begin_as(&self, principal: &Principal, read_only: bool) -> Result<Tx, Error> {
         // From asking the pool for a connection until the transaction has ended either way.
         let span = tracing::info_span!("sql", db.system = "postgresql", db.schema = self.0.schema);
-        let transaction = self.0.pool.begin().await?;
+        let labels = [telemetry::label("schema", self.0.schema)];
+        let began = Instant::now();
+        let begun = self.0.pool.begin().await;
+        BEGIN.record(began.elapsed().as_secs_f64(), &labels);
+        let transaction = begun.inspect_err(|_| UNAVAILABLE.add(1, &labels))?;
         Tx::start(self.clone(), transaction, span, principal, read_only).await
     }
 
-    /// Whether the database answers.
+    /// Whether the database answers. Its clock is compared with the machine's.
     pub async fn is_healthy(&self) -> bool {
-        sqlx::query("select 1").execute(&self.0.pool).await.is_ok()
+        let clock = "select extract(epoch from clock_timestamp())::float8";
+        let before = SystemTime::now();
+        let Ok(theirs) = sqlx::query_scalar::<_, f64>(clock)
+            .fetch_one(&self.0.pool)
+            .await
+        else {
+            return false;
+        };
+        // They looked at their clock somewhere in between.
+        let half = before.elapsed().unwrap_or_default() / 2;
+        if let Ok(ours) = (before + half).duration_since(UNIX_EPOCH) {
+            let labels = [telemetry::label("schema", self.0.schema)];
+            CLOCK.record(ours.as_secs_f64() - theirs, &labels);
+        }
+        true
     }
 
     /// Position of the last item that this process committed; changes wake feed readers.

@@ -128,6 +128,15 @@ create table if not exists {schema}.idempotency (
 );
 create index if not exists idempotency_age on {schema}.idempotency (created_at);
 
+-- How old the schema is, for programs to read when they start. No row before the first migration ended.
+create table if not exists {schema}.schema_version (
+    only_row boolean primary key default true check (only_row),
+    -- The newest migration that ran.
+    version bigint not null,
+    -- Programs that do not know this migration do not fit any more.
+    floor bigint not null
+);
+
 -- Who called what, written beside the request and sealed into the feed (SEC-2). Nothing of a household
 -- is in it; which ones a call was about stands in access_of.
 create table if not exists {schema}.access (

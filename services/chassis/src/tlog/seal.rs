@@ -180,6 +180,7 @@ impl Log {
     /// than configured.
     pub fn spawn(&self, runtime: &Runtime) {
         let (log, lifecycle) = (self.clone(), runtime.lifecycle.clone());
+        SEALING_FAILED.add(0, &[]);
         runtime.lifecycle.spawn("seal", async move {
             let mut committed = log.database.committed();
             let mut looked: Option<tokio::time::Instant> = None;

@@ -19,7 +19,7 @@ use proto::feed::v1::{
 };
 use serde_json::{Value, json};
 use sqlx::Executor;
-use tonic::{Request, Status, transport::Channel};
+use tonic::{Request, Status};
 use tonic_health::pb::{
     HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
 };
@@ -157,7 +157,10 @@ fn bad_tokens(issuer: &TestIssuer, good: &Value) -> Vec<(&'static str, String)> 
     ]
 }
 
-async fn list(client: &mut FeedServiceClient<Channel>, header: Option<&str>) -> Result<(), Status> {
+async fn list(
+    client: &mut FeedServiceClient<client::Channel>,
+    header: Option<&str>,
+) -> Result<(), Status> {
     let mut request = Request::new(ListItemsRequest::default());
     if let Some(header) = header {
         let value = header.parse().expect("a header");

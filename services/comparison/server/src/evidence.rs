@@ -3,14 +3,17 @@
 
 use std::sync::Arc;
 
-use chassis::{auth::ServiceIdentity, client, error::Error};
+use chassis::{
+    auth::ServiceIdentity,
+    client::{self, Channel},
+    error::Error,
+};
 use futures::future::BoxFuture;
 use kernel::{Refusal, Requirement};
 use proto::workflow::v1::{
     GetEvidenceStatusRequest, GetEvidenceStatusResponse,
     workflow_service_client::WorkflowServiceClient,
 };
-use tonic::transport::Channel;
 
 /// Who knows whether the ledger is sealed.
 pub trait Ledger: Send + Sync + std::fmt::Debug {

@@ -7,7 +7,7 @@ use chassis::{
     csv_rows,
     decode::{Fields, codes},
     error::Error,
-    upload::{Upload, Uploaded, incomplete},
+    upload::{self, Upload, Uploaded, incomplete},
 };
 use chrono::NaiveDate;
 use comparison_core::{
@@ -187,10 +187,12 @@ fn read(
 }
 
 /// Adds what a chunk has brought to the report.
-pub fn note(report: &mut BatchReport, chunk: &mut Chunk) {
+pub fn note(kind: &'static str, report: &mut BatchReport, chunk: &mut Chunk) {
+    let refused = i64::try_from(chunk.bad.len()).unwrap_or(i64::MAX);
+    upload::count(kind, chunk.rows_read, refused);
     report.rows_read += chunk.rows_read;
     report.rows_unmatched += chunk.rows_unmatched;
-    report.rows_refused += i64::try_from(chunk.bad.len()).unwrap_or(i64::MAX);
+    report.rows_refused += refused;
     let room = BAD_ROWS_MAX.saturating_sub(report.bad_rows.len());
     report.bad_rows.extend(chunk.bad.drain(..).take(room));
 }

@@ -18,13 +18,8 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use chassis::{
-    access_server::AccessServer,
-    auth::{Authenticator, ServiceIdentity},
-    config::{DatabaseConfig, ProcessConfig},
-    feed_server::FeedServer,
-    lifecycle::Runtime,
-    pg::{self, Database},
-    process, server, subscription,
+    access_server::AccessServer, auth::ServiceIdentity, config::ProcessConfig,
+    feed_server::FeedServer, lifecycle::Runtime, process, server, startup, subscription, upload,
 };
 use proto::{
     access::v1::access_service_server::AccessServiceServer,
@@ -60,27 +55,25 @@ pub struct Config {
     pub redis_url: Option<SecretString>,
 }
 
-/// Brings the schema to the program's version.
-pub async fn migrate(database: &DatabaseConfig) -> anyhow::Result<()> {
-    pg::migrate(&database.url, NAME, &MIGRATOR).await
-}
-
 /// Serves until the runtime stops.
 pub async fn run(config: Config, listener: TcpListener, runtime: Runtime) -> anyhow::Result<()> {
     let redis_url = config.redis_url.as_ref().map(SecretString::expose_secret);
     let windows = Windows::new(redis_url).context("redis_url")?;
     let config = config.process;
-    let authenticator = Authenticator::new(&config.auth).await?;
+    let started = startup::start(listener, &config, NAME, &MIGRATOR, &runtime).await?;
+    let Some(started) = started else {
+        return Ok(());
+    };
+    let (authenticator, database, peers) = (started.authenticator, started.database, started.peers);
     let identity = ServiceIdentity::new(&config.auth.service_token_file, authenticator.clone());
-    let clock = runtime.clock.clone();
-    let database =
-        Database::connect(&config.database, NAME, config.ledger_key.clone(), clock).await?;
 
+    upload::count("alerts", 0, 0);
+    upload::count("items", 0, 0);
     subscription::spawn(
         &runtime,
         database.clone(),
         config.county,
-        config.peer("workflow")?,
+        peers.channel("workflow")?,
         identity.clone(),
         consume::Cases,
     );
@@ -88,7 +81,7 @@ pub async fn run(config: Config, listener: TcpListener, runtime: Runtime) -> any
         &runtime,
         database.clone(),
         config.county,
-        config.peer("households")?,
+        peers.channel("households")?,
         identity.clone(),
         chassis::division_merge::Merges,
     );
@@ -104,8 +97,11 @@ pub async fn run(config: Config, listener: TcpListener, runtime: Runtime) -> any
         runtime.lifecycle.clone(),
         access::sees_feed,
     );
-    let registry = Households::new(config.peer("households")?, identity.clone());
-    let ledger = Arc::new(evidence::Workflow::new(config.peer("workflow")?, identity));
+    let registry = Households::new(peers.channel("households")?, identity.clone());
+    let ledger = Arc::new(evidence::Workflow::new(
+        peers.channel("workflow")?,
+        identity,
+    ));
     let service = Service::new(database.clone(), registry, ledger, windows, feed.clone());
     let log = service.access_log();
     log.spawn_sealing(&runtime.lifecycle, config.county);
@@ -114,7 +110,14 @@ pub async fn run(config: Config, listener: TcpListener, runtime: Runtime) -> any
         .add_service(AccessServiceServer::new(AccessServer::new(
             database.clone(),
         )));
-    server::serve(listener, routes, authenticator, database.clone(), &runtime).await?;
+    server::serve(
+        started.socket,
+        routes,
+        authenticator,
+        database.clone(),
+        &runtime,
+    )
+    .await?;
     database.close().await;
     Ok(())
 }
@@ -131,8 +134,8 @@ impl process::Service for Comparison {
         &config.process
     }
 
-    async fn migrate(database: &DatabaseConfig) -> anyhow::Result<()> {
-        migrate(database).await
+    fn migrator() -> &'static Migrator {
+        &MIGRATOR
     }
 
     async fn run(config: Config, listener: TcpListener, runtime: Runtime) -> anyhow::Result<()> {

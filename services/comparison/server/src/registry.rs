@@ -2,14 +2,17 @@
 
 use std::future::Future;
 
-use chassis::{auth::ServiceIdentity, client, error::Error};
+use chassis::{
+    auth::ServiceIdentity,
+    client::{self, Channel},
+    error::Error,
+};
 use comparison_core::row::Row;
 use kernel::HouseholdId;
 use proto::households::v1::{
     AuthorisedPerson, FoundPerson, ListAuthorisedPersonsRequest, LookupPersonsRequest,
     households_service_client::HouseholdsServiceClient,
 };
-use tonic::transport::Channel;
 
 /// Purpose of the authorisations that a comparison goes by (S18).
 const PURPOSE: &str = "monitoring";

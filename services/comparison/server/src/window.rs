@@ -8,7 +8,7 @@
 use std::{
     sync::{
         Arc, LazyLock,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -74,6 +74,8 @@ struct Redis {
     put: Script,
     /// Milliseconds on `clock` before which Redis is left alone.
     rests_until_ms: AtomicU64,
+    /// Whether the last question failed: told once, not with every question.
+    failing: AtomicBool,
     clock: tokio::time::Instant,
 }
 
@@ -91,6 +93,9 @@ impl Windows {
             .max_capacity(LOCAL_BYTES_MAX)
             .time_to_idle(LIVES)
             .build();
+        for source in ["memory", "redis", "postgres", "redis_failed"] {
+            count(source, 0);
+        }
         let redis = redis_url.map(Redis::new).transpose()?.map(Arc::new);
         Ok(Self { local, redis })
     }
@@ -103,17 +108,19 @@ impl Windows {
         position: i64,
         load: impl Future<Output = Result<Window, Error>>,
     ) -> Result<Arc<Window>, Error> {
+        let fetched = AtomicBool::new(false);
         let read = async {
+            fetched.store(true, Ordering::Relaxed);
             let key = key(wanted, epoch);
             if let Some(redis) = &self.redis
                 && let Some(window) = redis.get(&key).await
                 && window.position >= position
             {
-                count("redis");
+                count("redis", 1);
                 return Ok(Arc::new(window));
             }
             let window = load.await?;
-            count("postgres");
+            count("postgres", 1);
             if let Some(redis) = &self.redis {
                 redis.put(&key, &window).await;
             }
@@ -123,6 +130,9 @@ impl Windows {
             .local
             .try_get_with((wanted.clone(), position), read)
             .await;
+        if !fetched.load(Ordering::Relaxed) {
+            count("memory", 1);
+        }
         found.map_err(|error: Arc<Error>| match &*error {
             Error::Unavailable { what } => Error::Unavailable { what },
             other => Error::Internal(anyhow::anyhow!("reading a window: {other:?}")),
@@ -130,8 +140,8 @@ impl Windows {
     }
 }
 
-fn count(source: &'static str) {
-    READS.add(1, &[telemetry::label("source", source)]);
+fn count(source: &'static str, reads: u64) {
+    READS.add(reads, &[telemetry::label("source", source)]);
 }
 
 fn key(wanted: &Wanted, epoch: Uuid) -> String {
@@ -158,6 +168,7 @@ impl Redis {
             connection: ConnectionManager::new_lazy_with_config(Client::open(url)?, config)?,
             put: Script::new(PUT),
             rests_until_ms: AtomicU64::new(0),
+            failing: AtomicBool::new(false),
             clock: tokio::time::Instant::now(),
         })
     }
@@ -190,9 +201,24 @@ impl Redis {
             return None;
         }
         match tokio::time::timeout(REDIS_WAIT, ask).await {
-            Ok(Ok(answer)) => Some(answer),
-            Ok(Err(_)) | Err(_) => {
-                count("redis_failed");
+            Ok(Ok(answer)) => {
+                self.failing.store(false, Ordering::Relaxed);
+                Some(answer)
+            }
+            failed => {
+                count("redis_failed", 1);
+                if !self.failing.swap(true, Ordering::Relaxed) {
+                    // Redis' own word for what is wrong; no value and no password.
+                    let reason = match failed {
+                        Ok(Err(error)) => error.category().to_owned(),
+                        _ => "does not answer".to_owned(),
+                    };
+                    tracing::warn!(
+                        setting = "redis_url",
+                        reason,
+                        "windows are read from PostgreSQL"
+                    );
+                }
                 self.rests_until_ms
                     .store(now_ms() + REDIS_REST_MS, Ordering::Relaxed);
                 None

@@ -15,15 +15,9 @@ mod seal;
 mod store;
 
 use chassis::{
-    access_server::AccessServer,
-    auth::{Authenticator, ServiceIdentity},
-    config::{DatabaseConfig, ProcessConfig},
-    feed_server::FeedServer,
-    lifecycle::Runtime,
-    pg::{self, Database},
-    process,
-    secret::SecretKey,
-    server, subscription,
+    access_server::AccessServer, auth::ServiceIdentity, config::ProcessConfig,
+    feed_server::FeedServer, lifecycle::Runtime, process, secret::SecretKey, server, startup,
+    subscription, upload,
 };
 use proto::{
     access::v1::access_service_server::AccessServiceServer,
@@ -58,26 +52,23 @@ pub struct Config {
     pub lookup_key: SecretKey,
 }
 
-/// Brings the schema to the program's version.
-pub async fn migrate(database: &DatabaseConfig) -> anyhow::Result<()> {
-    pg::migrate(&database.url, NAME, &MIGRATOR).await
-}
-
 /// Serves until the runtime stops.
 pub async fn run(config: Config, listener: TcpListener, runtime: Runtime) -> anyhow::Result<()> {
     let sealer = Sealer::new(&config.id_number_keys, &config.lookup_key)?;
     let config = config.process;
-    let authenticator = Authenticator::new(&config.auth).await?;
+    let started = startup::start(listener, &config, NAME, &MIGRATOR, &runtime).await?;
+    let Some(started) = started else {
+        return Ok(());
+    };
+    let (authenticator, database, peers) = (started.authenticator, started.database, started.peers);
     let identity = ServiceIdentity::new(&config.auth.service_token_file, authenticator.clone());
-    let clock = runtime.clock.clone();
-    let database =
-        Database::connect(&config.database, NAME, config.ledger_key.clone(), clock).await?;
 
+    upload::count("households", 0, 0);
     subscription::spawn(
         &runtime,
         database.clone(),
         config.county,
-        config.peer("workflow")?,
+        peers.channel("workflow")?,
         identity,
         consume::Cases,
     );
@@ -101,7 +92,14 @@ pub async fn run(config: Config, listener: TcpListener, runtime: Runtime) -> any
         .add_service(AccessServiceServer::new(AccessServer::new(
             database.clone(),
         )));
-    server::serve(listener, routes, authenticator, database.clone(), &runtime).await?;
+    server::serve(
+        started.socket,
+        routes,
+        authenticator,
+        database.clone(),
+        &runtime,
+    )
+    .await?;
     database.close().await;
     Ok(())
 }
@@ -118,8 +116,8 @@ impl process::Service for Households {
         &config.process
     }
 
-    async fn migrate(database: &DatabaseConfig) -> anyhow::Result<()> {
-        migrate(database).await
+    fn migrator() -> &'static Migrator {
+        &MIGRATOR
     }
 
     async fn run(config: Config, listener: TcpListener, runtime: Runtime) -> anyhow::Result<()> {

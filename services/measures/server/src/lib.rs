@@ -11,13 +11,8 @@ mod rpc;
 mod store;
 
 use chassis::{
-    access_server::AccessServer,
-    auth::{Authenticator, ServiceIdentity},
-    config::{DatabaseConfig, ProcessConfig},
-    feed_server::FeedServer,
-    lifecycle::Runtime,
-    pg::{self, Database},
-    process, server, subscription,
+    access_server::AccessServer, auth::ServiceIdentity, config::ProcessConfig,
+    feed_server::FeedServer, lifecycle::Runtime, process, server, startup, subscription,
 };
 use proto::{
     access::v1::access_service_server::AccessServiceServer,
@@ -46,26 +41,22 @@ pub struct Config {
     pub process: ProcessConfig,
 }
 
-/// Brings the schema to the program's version.
-pub async fn migrate(database: &DatabaseConfig) -> anyhow::Result<()> {
-    pg::migrate(&database.url, NAME, &MIGRATOR).await
-}
-
 /// Serves until the runtime stops.
 pub async fn run(config: Config, listener: TcpListener, runtime: Runtime) -> anyhow::Result<()> {
     let config = config.process;
-    let authenticator = Authenticator::new(&config.auth).await?;
+    let started = startup::start(listener, &config, NAME, &MIGRATOR, &runtime).await?;
+    let Some(started) = started else {
+        return Ok(());
+    };
+    let (authenticator, database, peers) = (started.authenticator, started.database, started.peers);
     let identity = ServiceIdentity::new(&config.auth.service_token_file, authenticator.clone());
-    let clock = runtime.clock.clone();
-    let database =
-        Database::connect(&config.database, NAME, config.ledger_key.clone(), clock).await?;
 
-    let cases = consume::Cases::new(config.peer("households")?, identity.clone());
+    let cases = consume::Cases::new(peers.channel("households")?, identity.clone());
     subscription::spawn(
         &runtime,
         database.clone(),
         config.county,
-        config.peer("workflow")?,
+        peers.channel("workflow")?,
         identity.clone(),
         cases,
     );
@@ -73,7 +64,7 @@ pub async fn run(config: Config, listener: TcpListener, runtime: Runtime) -> any
         &runtime,
         database.clone(),
         config.county,
-        config.peer("households")?,
+        peers.channel("households")?,
         identity,
         chassis::division_merge::Merges,
     );
@@ -97,7 +88,14 @@ pub async fn run(config: Config, listener: TcpListener, runtime: Runtime) -> any
         .add_service(AccessServiceServer::new(AccessServer::new(
             database.clone(),
         )));
-    server::serve(listener, routes, authenticator, database.clone(), &runtime).await?;
+    server::serve(
+        started.socket,
+        routes,
+        authenticator,
+        database.clone(),
+        &runtime,
+    )
+    .await?;
     database.close().await;
     Ok(())
 }
@@ -114,8 +112,8 @@ impl process::Service for Measures {
         &config.process
     }
 
-    async fn migrate(database: &DatabaseConfig) -> anyhow::Result<()> {
-        migrate(database).await
+    fn migrator() -> &'static Migrator {
+        &MIGRATOR
     }
 
     async fn run(config: Config, listener: TcpListener, runtime: Runtime) -> anyhow::Result<()> {

@@ -2,11 +2,12 @@
 //! begins and after own commits, and answers from an index of what is due: nothing grows with the
 //! number of cases. Replicas share the work by skipping rows that another one holds.
 
-use std::time::Duration;
+use std::{sync::LazyLock, time::Duration};
 
-use chassis::{error::Error, lifecycle::Runtime, pg::Database};
+use chassis::{error::Error, lifecycle::Runtime, pg::Database, telemetry};
 use chrono::NaiveDate;
 use kernel::{Code, DivisionCode};
+use opentelemetry::metrics::Gauge;
 use workflow_core::notification;
 
 use crate::{
@@ -20,6 +21,12 @@ const TICK: Duration = Duration::from_secs(1);
 const RETRY: Duration = Duration::from_secs(10);
 /// Cases of one transaction: it stays short, and others get at their cases.
 const BATCH: i64 = 50;
+
+/// How often late cases are counted for the metrics: from an index of what is due.
+const COUNT_EVERY: Duration = Duration::from_secs(60);
+
+static CASES: LazyLock<Gauge<i64>> =
+    LazyLock::new(|| telemetry::meter().i64_gauge("backstop_cases").build());
 
 /// Tells people until the runtime stops.
 pub fn spawn(runtime: &Runtime, database: Database, county: DivisionCode) {
@@ -46,6 +53,44 @@ pub fn spawn(runtime: &Runtime, database: Database, county: DivisionCode) {
             }
         }
     });
+}
+
+/// Counts what is due and late for the metrics, until the runtime stops.
+pub fn spawn_counting(runtime: &Runtime, database: Database, county: DivisionCode) {
+    let lifecycle = runtime.lifecycle.clone();
+    runtime.lifecycle.spawn("deadlines.count", async move {
+        loop {
+            match count(&database, county).await {
+                Ok(late) => {
+                    for (urgency, cases) in late {
+                        CASES.record(cases, &[telemetry::label("urgency", urgency)]);
+                    }
+                }
+                Err(error) => tracing::warn!(%error, "late cases are counted again later"),
+            }
+            tokio::select! {
+                () = tokio::time::sleep(COUNT_EVERY) => {}
+                () = lifecycle.stopping() => return,
+            }
+        }
+    });
+}
+
+/// How many open cases are due today, past their limit, and told of as orange and red.
+async fn count(
+    database: &Database,
+    county: DivisionCode,
+) -> Result<[(&'static str, i64); 4], Error> {
+    let today = database.clock().today();
+    let mut tx = database.begin_internal(county).await?;
+    let [due, overdue, orange, red] = store::case::count_late(&mut tx, today).await?;
+    tx.rollback().await?;
+    Ok([
+        ("due_today", due),
+        ("overdue", overdue),
+        ("orange", orange),
+        ("red", red),
+    ])
 }
 
 /// Raises every alarm that has to be raised by `today`.

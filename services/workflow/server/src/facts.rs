@@ -5,7 +5,7 @@
 use anyhow::Context;
 use chassis::{
     auth::{Caller, ServiceIdentity},
-    client,
+    client::{self, Channel},
     error::Error,
 };
 use chrono::NaiveDate;
@@ -15,7 +15,6 @@ use proto::{
     households::v1::{self as households, households_service_client::HouseholdsServiceClient},
     measures::v1::{self as measures, measures_service_client::MeasuresServiceClient},
 };
-use tonic::transport::Channel;
 use workflow_core::{ComparisonFacts, Facts, HouseholdFacts, MeasureFacts, Needs};
 
 use crate::convert;

@@ -23,13 +23,12 @@ use std::path::PathBuf;
 use anyhow::Context;
 use chassis::{
     access_server::AccessServer,
-    auth::{Authenticator, ServiceIdentity},
-    config::{DatabaseConfig, ProcessConfig},
+    auth::ServiceIdentity,
+    config::ProcessConfig,
     evidence::EvidenceStore,
     feed_server::FeedServer,
     lifecycle::Runtime,
-    pg::{self, Database},
-    process, server, subscription,
+    process, server, startup, subscription,
     tlog::{Log, LogConfig},
 };
 use proto::{
@@ -65,33 +64,29 @@ pub struct Config {
     pub log: LogConfig,
 }
 
-/// Brings the schema to the program's version.
-pub async fn migrate(database: &DatabaseConfig) -> anyhow::Result<()> {
-    pg::migrate(&database.url, NAME, &MIGRATOR).await
-}
-
 /// Serves until the runtime stops.
 pub async fn run(config: Config, listener: TcpListener, runtime: Runtime) -> anyhow::Result<()> {
     let evidence = EvidenceStore::folder(&config.evidence_folder);
     let evidence = evidence.context("evidence_folder")?;
     let (config, log) = (config.process, config.log);
-    let authenticator = Authenticator::new(&config.auth).await?;
+    let started = startup::start(listener, &config, NAME, &MIGRATOR, &runtime).await?;
+    let Some(started) = started else {
+        return Ok(());
+    };
+    let (authenticator, database, peers) = (started.authenticator, started.database, started.peers);
     let identity = ServiceIdentity::new(&config.auth.service_token_file, authenticator.clone());
-    let clock = runtime.clock.clone();
-    let database =
-        Database::connect(&config.database, NAME, config.ledger_key.clone(), clock).await?;
 
     let neighbours = facts::Neighbours {
-        households: config.peer("households")?,
-        comparison: config.peer("comparison")?,
-        measures: config.peer("measures")?,
+        households: peers.channel("households")?,
+        comparison: peers.channel("comparison")?,
+        measures: peers.channel("measures")?,
         identity: identity.clone(),
     };
     subscription::spawn(
         &runtime,
         database.clone(),
         config.county,
-        config.peer("comparison")?,
+        peers.channel("comparison")?,
         identity.clone(),
         consume::Comparisons,
     );
@@ -99,7 +94,7 @@ pub async fn run(config: Config, listener: TcpListener, runtime: Runtime) -> any
         &runtime,
         database.clone(),
         config.county,
-        config.peer("households")?,
+        peers.channel("households")?,
         identity,
         chassis::division_merge::Merges,
     );
@@ -110,6 +105,7 @@ pub async fn run(config: Config, listener: TcpListener, runtime: Runtime) -> any
         division_merge::Procedure,
     );
     deadlines::spawn(&runtime, database.clone(), config.county);
+    deadlines::spawn_counting(&runtime, database.clone(), config.county);
     let ledger = Log::new(database.clone(), config.county, &log)?;
     ledger.spawn(&runtime);
 
@@ -126,7 +122,14 @@ pub async fn run(config: Config, listener: TcpListener, runtime: Runtime) -> any
         .add_service(AccessServiceServer::new(AccessServer::new(
             database.clone(),
         )));
-    server::serve(listener, routes, authenticator, database.clone(), &runtime).await?;
+    server::serve(
+        started.socket,
+        routes,
+        authenticator,
+        database.clone(),
+        &runtime,
+    )
+    .await?;
     database.close().await;
     Ok(())
 }
@@ -143,8 +146,8 @@ impl process::Service for Workflow {
         &config.process
     }
 
-    async fn migrate(database: &DatabaseConfig) -> anyhow::Result<()> {
-        migrate(database).await
+    fn migrator() -> &'static Migrator {
+        &MIGRATOR
     }
 
     async fn run(config: Config, listener: TcpListener, runtime: Runtime) -> anyhow::Result<()> {

@@ -8,7 +8,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
-use chassis::{config::DatabaseConfig, testing};
+use chassis::{client::Channel, config::DatabaseConfig, testing};
 use futures::future::try_join_all;
 use kernel::Role;
 use proto::workflow::v1::{
@@ -17,7 +17,6 @@ use proto::workflow::v1::{
 };
 use secrecy::ExposeSecret;
 use sqlx::{AssertSqlSafe, PgConnection};
-use tonic::transport::Channel;
 
 use crate::{
     Extent,

@@ -100,7 +100,7 @@ impl Service {
             let raised = self.raise(caller, delivery, batch, found.hits).await?;
             report.alerts_raised += raised.0;
             report.alerts_suppressed += raised.1;
-            file::note(&mut report, &mut chunk);
+            file::note("alerts", &mut report, &mut chunk);
         }
         let mut tx = self.database.begin(caller).await?;
         report.finished_at = Some(convert::timestamp(tx.now()));

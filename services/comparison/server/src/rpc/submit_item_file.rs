@@ -144,7 +144,7 @@ impl Service {
                     }));
                 }
             }
-            file::note(&mut report, &mut chunk);
+            file::note("items", &mut report, &mut chunk);
         }
     }
 

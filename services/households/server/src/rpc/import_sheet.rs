@@ -8,7 +8,7 @@ use chassis::{
     decode::Fields,
     error::Error,
     pg::Claim,
-    upload::{Upload, Uploaded, incomplete},
+    upload::{self, Upload, Uploaded, incomplete},
 };
 use households_core::sheet::{Fault, SHEET_NAME, reason};
 use kernel::BatchId;
@@ -177,7 +177,9 @@ async fn read(service: &Service, caller: &Caller, sheet: &Sheet) -> Result<Impor
                 let applied =
                     import::apply(database, caller, sealer, &register, households).await?;
                 let refused = i64::try_from(batch.rows_refused).unwrap_or(i64::MAX);
-                report.rows_read += i64::try_from(batch.rows_read).unwrap_or(i64::MAX);
+                let read = i64::try_from(batch.rows_read).unwrap_or(i64::MAX);
+                upload::count("households", read, refused + applied.rows_refused);
+                report.rows_read += read;
                 report.households_created += applied.created;
                 report.households_updated += applied.updated;
                 report.households_unchanged += applied.unchanged;

@@ -1,7 +1,13 @@
 //! Cases as the workflow service tells of them: a plan opens with its case and follows it.
 
 use anyhow::Context;
-use chassis::{auth::ServiceIdentity, client, error::Error, pg::Tx, subscription::Consumer};
+use chassis::{
+    auth::ServiceIdentity,
+    client::{self, Channel},
+    error::Error,
+    pg::Tx,
+    subscription::Consumer,
+};
 use kernel::{CaseId, DivisionCode, HouseholdId};
 use measures_core::{CaseNews, Milestone, Plan, Stage};
 use prost::Message;
@@ -10,7 +16,6 @@ use proto::{
     households::v1::{GetCaseFactsRequest, households_service_client::HouseholdsServiceClient},
     workflow::v1::{CaseEvent, CaseState},
 };
-use tonic::transport::Channel;
 
 use crate::{convert, item, store};
 

@@ -106,6 +106,7 @@ async fn the_service_follows_the_feed_of_cases_and_stops_in_order() {
             auth: issuer.config(NAME, COUNTY),
             ledger_key: ledger_key(),
             peers: peers.map(|(name, url)| (name.to_owned(), url)).into(),
+            tls: None,
         },
     };
     let own = runtime.clone();

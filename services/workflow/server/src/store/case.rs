@@ -229,6 +229,20 @@ pub async fn lock_alarming(
     files(tx, ids).await
 }
 
+/// Open cases that are due on `today`, that were due before, and whose last alarm is orange, or red.
+pub async fn count_late(tx: &mut Tx, today: NaiveDate) -> Result<[i64; 4], Error> {
+    let (due, overdue, orange, red) = sqlx::query_as(
+        "select (select count(*) from workflow.cases where open and due_on = $1),
+                (select count(*) from workflow.cases where open and due_on < $1),
+                (select count(*) from workflow.cases where open and alarm > 0 and alarm = 2),
+                (select count(*) from workflow.cases where open and alarm > 0 and alarm = 3)",
+    )
+    .bind(today)
+    .fetch_one(&mut **tx)
+    .await?;
+    Ok([due, overdue, orange, red])
+}
+
 async fn files(tx: &mut Tx, ids: Vec<Uuid>) -> Result<Vec<CaseFile>, Error> {
     let mut files = Vec::with_capacity(ids.len());
     for id in ids {

@@ -1,0 +1,222 @@
+//! The start of a service: it waits for what it needs and says what that is, rather than to end and be
+//! started again. Until all is there the process is alive and not ready: calls are answered by
+//! UNAVAILABLE, and a caller with another replica goes there.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use backon::{ExponentialBuilder, Retryable};
+use sqlx::migrate::Migrator;
+use tokio::net::TcpListener;
+use tonic::{Status, service::Routes, transport::Server};
+
+use crate::{
+    auth::Authenticator,
+    client::{Peers, WAITING},
+    config::ProcessConfig,
+    error::Error,
+    lifecycle::{Lifecycle, Runtime},
+    pg::{self, Database, SchemaVersion},
+    server::Socket,
+    telemetry,
+    tls::Tls,
+};
+
+/// What is missing while there is no database.
+pub(crate) const URL: &str = "process.database.url";
+/// What is missing while there are no keys of the issuer.
+pub(crate) const JWKS: &str = "process.auth.jwks";
+const WAIT_FIRST: Duration = Duration::from_millis(200);
+/// What has come is noticed within this time.
+const WAIT_LONGEST: Duration = Duration::from_secs(5);
+/// A role or a password may be made after the program starts, and settings are read at the start only:
+/// whoever is refused for so long ends, so that the next start reads what is right by now.
+const REFUSED_AT_MOST: Duration = Duration::from_secs(120);
+
+/// What a service serves with.
+#[derive(Debug)]
+pub struct Started {
+    /// Where it listens.
+    pub socket: Socket,
+    /// Whom it calls.
+    pub peers: Peers,
+    /// Who calls.
+    pub authenticator: Authenticator,
+    /// Its database.
+    pub database: Database,
+}
+
+/// Waits until the database is there and fits the program; `None` when the process is to stop before.
+///
+/// # Errors
+/// A setting that no waiting makes right, credentials that are refused for two minutes, or a schema that
+/// is too new for this program.
+pub async fn start(
+    listener: TcpListener,
+    config: &ProcessConfig,
+    schema: &'static str,
+    migrator: &Migrator,
+    runtime: &Runtime,
+) -> anyhow::Result<Option<Started>> {
+    telemetry::watch_readiness(schema, &runtime.lifecycle);
+    let section = "process.tls";
+    let tls = config.tls.as_ref();
+    let tls = tls.map(|tls| Tls::open(tls, section, &runtime.lifecycle));
+    let tls = tls.transpose()?;
+    let peers = Peers::new(&config.peers, "process.peers", tls.clone());
+    let authenticator = Authenticator::new(&config.auth).await.context(JWKS)?;
+    let own = SchemaVersion::of(migrator);
+    let (database, listener) = match look(config, schema, own, runtime).await {
+        Err(obstacle) if obstacle.can_pass() => {
+            note(runtime, &obstacle);
+            // The socket stays open when its first server has ended.
+            let listener = listener.into_std()?;
+            let waiting = TcpListener::from_std(listener.try_clone()?)?;
+            let waiting = say_not_ready(Socket::new(waiting, tls.clone()), &runtime.lifecycle);
+            let database = tokio::select! {
+                found = wait(config, schema, own, runtime) => found?,
+                served = waiting => return served.map(|()| None),
+                () = runtime.lifecycle.stopping() => return Ok(None),
+            };
+            (database, TcpListener::from_std(listener)?)
+        }
+        looked => (looked?, listener),
+    };
+    Ok(Some(Started {
+        socket: Socket::new(listener, tls),
+        peers,
+        authenticator,
+        database,
+    }))
+}
+
+/// Why the database cannot be used.
+#[derive(Debug, thiserror::Error)]
+enum Obstacle {
+    /// It may be there the next time.
+    #[error("{0}")]
+    Absent(String),
+    /// It is there and refuses who asks.
+    #[error("{0}")]
+    Refused(String),
+    /// No waiting helps.
+    #[error("{0:#}")]
+    Final(anyhow::Error),
+}
+
+impl Obstacle {
+    const fn can_pass(&self) -> bool {
+        !matches!(self, Self::Final(_))
+    }
+}
+
+impl From<sqlx::Error> for Obstacle {
+    fn from(error: sqlx::Error) -> Self {
+        match &error {
+            sqlx::Error::Configuration(_) => Self::Final(error.into()),
+            sqlx::Error::PoolTimedOut => Self::Absent("does not answer".to_owned()),
+            sqlx::Error::Database(refusal) => {
+                let code = refusal.code().unwrap_or_default();
+                // PostgreSQL's own words: they name the user or the database, never a password.
+                let said = refusal.message().to_owned();
+                match &*code {
+                    // Classes of: invalid authorisation, no such database, insufficient privilege.
+                    "28000" | "28P01" | "3D000" | "42501" => Self::Refused(said),
+                    // No such role, schema or table: the migration has not been here.
+                    "22023" | "3F000" | "42P01" => {
+                        Self::Absent(format!("waits for the migration: {said}"))
+                    }
+                    _ => Self::Absent(said),
+                }
+            }
+            _ => Self::Absent(error.to_string()),
+        }
+    }
+}
+
+async fn look(
+    config: &ProcessConfig,
+    schema: &'static str,
+    own: SchemaVersion,
+    runtime: &Runtime,
+) -> Result<Database, Obstacle> {
+    let there = pg::look(&config.database, schema).await?;
+    let there = there.map_or(
+        SchemaVersion {
+            version: 0,
+            floor: 0,
+        },
+        |there| there,
+    );
+    let newer = pg::is_newer(schema, there, own).map_err(Obstacle::Final)?;
+    if newer {
+        tracing::info!(
+            version = there.version,
+            "the schema is newer than this program, and fits it"
+        );
+    }
+    if there.version < own.version {
+        return Err(Obstacle::Absent(format!(
+            "waits for the migration: the schema {schema} is at {:04}, this program needs {:04}",
+            there.version, own.version
+        )));
+    }
+    let (clock, key) = (runtime.clock.clone(), config.ledger_key.clone());
+    Ok(Database::connect(&config.database, schema, key, clock).await?)
+}
+
+fn note(runtime: &Runtime, obstacle: &Obstacle) {
+    tracing::warn!(setting = URL, reason = %obstacle, "not ready");
+    runtime.lifecycle.missing(URL, obstacle.to_string());
+}
+
+async fn wait(
+    config: &ProcessConfig,
+    schema: &'static str,
+    own: SchemaVersion,
+    runtime: &Runtime,
+) -> anyhow::Result<Database> {
+    let waits = ExponentialBuilder::default()
+        .with_min_delay(WAIT_FIRST)
+        .with_max_delay(WAIT_LONGEST)
+        .with_jitter()
+        .without_max_times();
+    let mut refused_since = None;
+    let may_pass = |obstacle: &Obstacle| match obstacle {
+        Obstacle::Refused(_) => {
+            let since = *refused_since.get_or_insert_with(Instant::now);
+            since.elapsed() < REFUSED_AT_MOST
+        }
+        Obstacle::Absent(_) => {
+            refused_since = None;
+            true
+        }
+        Obstacle::Final(_) => false,
+    };
+    let found = (|| look(config, schema, own, runtime))
+        .retry(waits)
+        .when(may_pass)
+        .notify(|obstacle, _| note(runtime, obstacle))
+        .await
+        .context(URL)?;
+    runtime.lifecycle.there(URL);
+    tracing::info!(setting = URL, "is there");
+    Ok(found)
+}
+
+/// Answers health with NOT_SERVING and everything else with UNAVAILABLE.
+async fn say_not_ready(socket: Socket, lifecycle: &Lifecycle) -> anyhow::Result<()> {
+    let (health, service) = tonic_health::server::health_reporter();
+    let not_serving = tonic_health::ServingStatus::NotServing;
+    health.set_service_status("", not_serving).await;
+    let refuse = || async {
+        let refused = Status::from(Error::Unavailable { what: "service" });
+        let mut answer = refused.into_http::<tonic::body::Body>();
+        let waiting = http::HeaderValue::from_static("true");
+        answer.headers_mut().insert(WAITING, waiting);
+        answer
+    };
+    let router = Routes::new(service).into_axum_router().fallback(refuse);
+    let router = Server::builder().add_routes(Routes::from(router));
+    socket.serve(router, lifecycle).await
+}

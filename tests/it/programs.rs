@@ -1,0 +1,316 @@
+//! The gateway and the services as processes of their own, as a deployment runs them.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    net::SocketAddr,
+    os::unix::process::CommandExt as _,
+    path::PathBuf,
+    process::{Child, Command, ExitStatus, Stdio},
+    time::{Duration, Instant},
+};
+
+use backstop::issuer::{Account, Issuer};
+use chassis::testing::TestDatabase;
+use kernel::{DivisionCode, Role};
+use secrecy::ExposeSecret;
+use tempfile::TempDir;
+
+use crate::process::BINARY;
+
+pub const SERVICES: [&str; 4] = ["households", "workflow", "comparison", "measures"];
+/// Longest that a program is waited for on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// 32 bytes; nothing that it keeps is anybody's.
+const KEY: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+
+/// What the programs of one test have in common.
+pub struct Programs {
+    pub database: TestDatabase,
+    pub issuer: Issuer,
+    pub folder: TempDir,
+    /// Where callers look for each service; one address, or several by commas.
+    pub peers: BTreeMap<&'static str, String>,
+}
+
+/// A port that nobody listens on now.
+pub fn free_address() -> SocketAddr {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    listener.local_addr().expect("an address")
+}
+
+impl Programs {
+    /// With an empty database.
+    pub async fn new() -> Self {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let folder = tempfile::tempdir().expect("a folder");
+        let issuer = Issuer::open(folder.path()).expect("an issuer");
+        let peers = SERVICES.map(|service| (service, format!("http://{}", free_address())));
+        Self {
+            database: TestDatabase::create().await,
+            issuer,
+            folder,
+            peers: peers.into(),
+        }
+    }
+
+    /// The same with every schema as the programs need it.
+    pub async fn migrated() -> Self {
+        let programs = Self::new().await;
+        for service in SERVICES {
+            let (status, said) = programs.run(service, &["migrate"], &[]);
+            assert!(status.success(), "{said}");
+        }
+        programs
+    }
+
+    pub fn token(&self, role: Role, division: &str) -> String {
+        let division: DivisionCode = division.parse().expect("a division");
+        let minted = self.issuer.mint(&Account::new(role, division));
+        minted.expect("a token")
+    }
+
+    /// What a deployment gives a process as its environment, listening on `listen`.
+    fn settings(
+        &self,
+        program: &str,
+        listen: SocketAddr,
+        metrics: SocketAddr,
+    ) -> BTreeMap<String, String> {
+        let county: DivisionCode = tests::COUNTY.parse().expect("a division");
+        let auth = self.issuer.service(program, county).expect("a token");
+        let mut settings = BTreeMap::new();
+        let mut set = |name: &str, value: &str| {
+            settings.insert(format!("BACKSTOP__{name}"), value.to_owned());
+        };
+        let section = if program == "gateway" {
+            ""
+        } else {
+            "PROCESS__"
+        };
+        for (key, value) in auth.as_object().expect("a section") {
+            let name = format!("{section}AUTH__{}", key.to_uppercase());
+            set(&name, value.as_str().expect("a text"));
+        }
+        for (peer, urls) in &self.peers {
+            set(&format!("{section}PEERS__{}", peer.to_uppercase()), urls);
+        }
+        set(&format!("{section}LISTEN"), &listen.to_string());
+        if program == "gateway" {
+            return settings;
+        }
+        let url = self.database.config.url.expose_secret();
+        set("PROCESS__DATABASE__URL", url);
+        let connections = self.database.config.max_connections.to_string();
+        set("PROCESS__DATABASE__MAX_CONNECTIONS", &connections);
+        set("PROCESS__METRICS_LISTEN", &metrics.to_string());
+        set("PROCESS__COUNTY", tests::COUNTY);
+        set("PROCESS__LEDGER_KEY", KEY);
+        match program {
+            "households" => {
+                set("ID_NUMBER_KEYS__CURRENT", "k1");
+                set("ID_NUMBER_KEYS__KEYS__K1", KEY);
+                set("LOOKUP_KEY", KEY);
+            }
+            "workflow" => {
+                let evidence = self.folder.path().join("evidence");
+                set("EVIDENCE_FOLDER", evidence.to_str().expect("UTF-8"));
+                set("LOG__ORIGIN", "backstop/999999000000/ledger");
+                set("LOG__KEY", KEY);
+            }
+            _ => {}
+        }
+        settings
+    }
+
+    fn command(
+        &self,
+        program: &str,
+        (listen, metrics): (SocketAddr, SocketAddr),
+        more: &[(&str, &str)],
+    ) -> Command {
+        let mut command = Command::new(BINARY);
+        command
+            .arg0(program)
+            .env_clear()
+            .envs(self.settings(program, listen, metrics))
+            .envs(more.iter().copied())
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// Runs a program that ends; what it said.
+    pub fn run(
+        &self,
+        program: &str,
+        arguments: &[&str],
+        more: &[(&str, &str)],
+    ) -> (ExitStatus, String) {
+        let nowhere = (free_address(), free_address());
+        let output = self
+            .command(program, nowhere, more)
+            .args(arguments)
+            .output()
+            .expect("runs");
+        let said = [output.stdout, output.stderr].concat();
+        (output.status, String::from_utf8_lossy(&said).into_owned())
+    }
+
+    /// Starts a program where its callers look for it; `more` stands over its settings.
+    pub fn start(&self, program: &str, more: &[(&str, &str)]) -> Program {
+        let url = self.peers.get(program).map(String::as_str);
+        let listen = url.and_then(|url| url.rsplit("//").next()?.parse().ok());
+        self.start_at(program, listen.unwrap_or_else(free_address), &[], more)
+    }
+
+    /// Starts a program at an address, with arguments.
+    pub fn start_at(
+        &self,
+        program: &str,
+        listen: SocketAddr,
+        arguments: &[&str],
+        more: &[(&str, &str)],
+    ) -> Program {
+        let metrics = match program {
+            "gateway" => listen,
+            _ => free_address(),
+        };
+        let log = self
+            .folder
+            .path()
+            .join(format!("{program}-{}.log", listen.port()));
+        let file = fs::File::create(&log).expect("a log");
+        let child = self
+            .command(program, (listen, metrics), more)
+            .args(arguments)
+            .stdout(Stdio::null())
+            .stderr(file)
+            .spawn()
+            .expect("started");
+        Program {
+            name: program.to_owned(),
+            child,
+            log,
+            listen,
+            metrics,
+        }
+    }
+
+    /// What the programs were worried about.
+    pub fn warnings(&self) -> String {
+        let mut found = String::new();
+        for file in fs::read_dir(self.folder.path())
+            .expect("a folder")
+            .flatten()
+        {
+            let text = fs::read_to_string(file.path()).unwrap_or_default();
+            let worried = |line: &&str| line.contains("\"WARN\"") || line.contains("\"ERROR\"");
+            for line in text.lines().filter(worried) {
+                found += &format!("{}: {line}\n", file.file_name().display());
+            }
+        }
+        found
+    }
+
+    pub async fn remove(self) {
+        self.database.drop_database().await;
+    }
+}
+
+/// A running program. Killed when a test fails.
+pub struct Program {
+    name: String,
+    child: Child,
+    log: PathBuf,
+    pub listen: SocketAddr,
+    metrics: SocketAddr,
+}
+
+impl Program {
+    pub fn log(&self) -> String {
+        fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// Status and text of one of the process's own pages; `None` while nobody listens.
+    pub async fn page(&self, path: &str) -> Option<(u16, String)> {
+        let answer = reqwest::get(format!("http://{}{path}", self.metrics)).await;
+        let answer = answer.ok()?;
+        Some((answer.status().as_u16(), answer.text().await.ok()?))
+    }
+
+    /// Waits until `/readyz` answers so and says `text`.
+    pub async fn says(&mut self, status: u16, text: &str) {
+        let began = Instant::now();
+        let mut last = None;
+        while began.elapsed() < PATIENCE {
+            last = self.page("/readyz").await;
+            if let Some((found, said)) = &last
+                && *found == status
+                && said.contains(text)
+            {
+                return;
+            }
+            let ended = self.child.try_wait().expect("asked");
+            assert!(ended.is_none(), "{} ended: {}", self.name, self.log());
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!(
+            "{} says {last:?}, not {status} {text}: {}",
+            self.name,
+            self.log()
+        );
+    }
+
+    pub async fn ready(&mut self) {
+        self.says(200, "ok").await;
+    }
+
+    /// Waits until the log has this.
+    pub async fn logs(&self, text: &str) {
+        let began = Instant::now();
+        while !self.log().contains(text) {
+            assert!(began.elapsed() < PATIENCE, "no {text:?} in {}", self.log());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Waits for its end.
+    pub async fn ended(&mut self) -> ExitStatus {
+        let began = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().expect("asked") {
+                return status;
+            }
+            assert!(began.elapsed() < PATIENCE, "does not end: {}", self.log());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// What an orchestrator sends first.
+    pub fn terminate(&self) {
+        let pid = self.child.id().to_string();
+        let sent = Command::new("kill").args(["-TERM", &pid]).status();
+        assert!(sent.expect("kill runs").success());
+    }
+
+    /// SIGKILL: it has no time for anything.
+    pub fn kill(&self) {
+        let pid = self.child.id().to_string();
+        let sent = Command::new("kill").args(["-KILL", &pid]).status();
+        assert!(sent.expect("kill runs").success());
+    }
+
+    /// Asks it to stop, and demands that it does so well.
+    pub async fn stop(mut self) {
+        self.terminate();
+        let status = self.ended().await;
+        assert!(status.success(), "{status}: {}", self.log());
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
