@@ -4,6 +4,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
+    process::Command,
     time::{Duration, Instant},
 };
 
@@ -120,6 +121,31 @@ fn every_alert_has_a_severity_and_a_runbook() {
         let page = format!("docs/runbooks/{file}");
         assert!(names.contains(&page), "{page} belongs to no alert");
     }
+}
+
+#[test]
+fn every_alert_fires_when_it_should_and_then_alone() {
+    let tests: Value = serde_yaml::from_str(&monitoring("rules_test.yaml")).expect("YAML");
+    let tests = tests["tests"].as_sequence().expect("tests");
+    let tested: BTreeSet<&str> = tests
+        .iter()
+        .filter_map(|one| one["name"].as_str())
+        .collect();
+    for alert in alerts() {
+        let name = alert["alert"].as_str().expect("a name");
+        assert!(tested.contains(name), "{name} has no test");
+    }
+    let promtool = Command::new("promtool")
+        .args(["test", "rules", "rules_test.yaml"])
+        .current_dir(root().join("k8s/components/monitoring"))
+        .output();
+    let Ok(promtool) = promtool else {
+        println!("skipped: promtool is not here to let alerts fire");
+        return;
+    };
+    let said = [promtool.stdout, promtool.stderr].concat();
+    let said = String::from_utf8_lossy(&said);
+    assert!(promtool.status.success(), "{said}");
 }
 
 #[test]

@@ -124,7 +124,11 @@ impl Inner {
             u64::from(pool.size()).saturating_sub(idle)
         });
         let most = move || Some(u64::from(max_connections));
-        telemetry::watch("backstop_database_connections_max", &[schema.clone()], most);
+        telemetry::watch(
+            "backstop_database_connections_max",
+            std::slice::from_ref(&schema),
+            most,
+        );
         let inner = Arc::downgrade(self);
         let position = move || {
             let position = *inner.upgrade()?.committed.borrow();
