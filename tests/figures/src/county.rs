@@ -611,7 +611,7 @@ pub async fn settle(county: &mut County) -> anyhow::Result<()> {
 
 /// Connects as the service.
 pub async fn connect(config: &DatabaseConfig, clock: &Clock) -> anyhow::Result<Database> {
-    Database::connect(config, NAME, ledger_key(), clock.clone()).await
+    Ok(Database::connect(config, NAME, ledger_key(), clock.clone()).await?)
 }
 
 /// How many connections services have to the owner's database.
