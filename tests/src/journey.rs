@@ -237,11 +237,16 @@ impl<'a> Journey<'a> {
     /// Input of the closing of a notice that hangs at every required place.
     #[must_use]
     pub fn closing(&self) -> Value {
-        let places = [&self.places.committee, &self.places.concentration];
-        let removals = places.map(|place| {
+        self.closing_at(&[&self.places.committee, &self.places.concentration])
+    }
+
+    /// The same of a notice that hangs at `places`.
+    #[must_use]
+    pub fn closing_at(&self, places: &[&str]) -> Value {
+        let removals = places.iter().map(|place| {
             json!({ "placeId": place, "removedAt": self.now(), "evidenceSha256": EVIDENCE })
         });
-        json!({ "removals": removals })
+        json!({ "removals": removals.collect::<Vec<_>>() })
     }
 
     /// T6 and, seven days later, T7.

@@ -6,7 +6,7 @@ use kernel::{Department, RiskType, Severity, SubjectClass};
 use crate::{
     contract::{self, Contract},
     expression::{Around, Expression, InvalidExpression},
-    row::Row,
+    row::Values,
 };
 
 /// A rule: configuration, not code.
@@ -89,10 +89,10 @@ impl Rules {
         })
     }
 
-    /// The rules that hit a row about a member of a household of `subject_class`.
+    /// The rules that hit the values of a row about a member of a household of `subject_class`.
     pub fn hits<'a>(
         &'a self,
-        row: &'a Row,
+        values: &'a Values,
         subject_class: SubjectClass,
     ) -> impl Iterator<Item = &'a AlertRule> {
         let applies = move |rule: &AlertRule| {
@@ -104,7 +104,7 @@ impl Rules {
                 subject_class: Some(subject_class),
                 members: 1,
             };
-            let hit = applies(rule) && expression.hits(row, &self.contract, around);
+            let hit = applies(rule) && expression.hits(values, &self.contract, around);
             hit.then_some(rule)
         })
     }

@@ -14,6 +14,22 @@ pub struct Contract {
     pub row_kind: &'static str,
     /// The columns.
     pub columns: &'static [Column],
+    /// Whether a person has one row at most: two that differ contradict each other.
+    pub one_row: bool,
+}
+
+impl Contract {
+    /// The columns that say something of a person: neither ID number nor name.
+    pub fn values(&self) -> impl Iterator<Item = &'static Column> {
+        let columns = self.columns.iter();
+        columns.filter(|column| !matches!(column.kind, Kind::IdNumber | Kind::Name))
+    }
+
+    /// Whether rows have names.
+    #[must_use]
+    pub fn is_named(&self) -> bool {
+        self.columns.iter().any(|column| column.kind == Kind::Name)
+    }
 }
 
 const fn column(name: &'static str, kind: Kind) -> Column {
@@ -46,6 +62,7 @@ pub const ALERTS: [Contract; 6] = [
             column("stay_oop", Kind::Money),
             column("ytd_oop", Kind::Money),
         ],
+        one_row: false,
     },
     Contract {
         department: "education",
@@ -55,6 +72,7 @@ pub const ALERTS: [Contract; 6] = [
             column("school", Kind::Text),
             optional("reason", Kind::Text),
         ],
+        one_row: false,
     },
     Contract {
         department: "human_resources",
@@ -64,6 +82,7 @@ pub const ALERTS: [Contract; 6] = [
             column("lost_on", Kind::Date),
             optional("unpaid_months", Kind::Number),
         ],
+        one_row: false,
     },
     Contract {
         department: "disabled_persons",
@@ -73,11 +92,13 @@ pub const ALERTS: [Contract; 6] = [
             column("category", Kind::Word),
             column("level", Kind::Number),
         ],
+        one_row: false,
     },
     Contract {
         department: "housing",
         row_kind: "house_grade",
         columns: &[ID, column("grade", Kind::Word)],
+        one_row: false,
     },
     Contract {
         department: "traffic_police",
@@ -87,6 +108,7 @@ pub const ALERTS: [Contract; 6] = [
             column("happened_on", Kind::Date),
             column("result", Kind::Word),
         ],
+        one_row: false,
     },
 ];
 
@@ -175,10 +197,16 @@ pub const fn of_item(item: ItemKind) -> Contract {
             const { &[ID, NAME, optional("employer", Kind::Text)] },
         ),
     };
+    // Somebody is registered once, has one fund account and is on one payroll; things there may be many of.
+    let one_row = matches!(
+        item,
+        ItemKind::HouseholdRegistration | ItemKind::HousingFund | ItemKind::PublicPayroll
+    );
     Contract {
         department,
         row_kind: "item",
         columns,
+        one_row,
     }
 }
 

@@ -5,7 +5,7 @@ use kernel::ItemKind;
 use crate::{
     contract::{self, Contract},
     expression::{Around, Expression, InvalidExpression},
-    row::Row,
+    row::Values,
 };
 
 kernel::codes! {
@@ -19,6 +19,13 @@ kernel::codes! {
         Info = "INFO",
     }
 }
+
+/// Two rows of a register say different things of one person. No configuration: nobody can know which
+/// of them to hold against whom, so a person has to look.
+pub const CONTRADICTORY_ROWS: &str = "C-ROW-01";
+/// A row with a person's ID number cannot be used: a value that is none, another name. Silence would
+/// look like a clean register.
+pub const UNUSABLE_ROW: &str = "C-ROW-02";
 
 /// A rule: configuration, not code.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,10 +68,10 @@ impl Rules {
         })
     }
 
-    /// The rules that hit a row of a person in a household of `members` compared persons.
+    /// The rules that hit the values of a row of a person in a household of `members` compared persons.
     pub fn hits<'a>(
         &'a self,
-        row: &'a Row,
+        values: &'a Values,
         members: i64,
     ) -> impl Iterator<Item = &'a ComparisonRule> {
         self.rules.iter().filter_map(move |(rule, expression)| {
@@ -73,7 +80,9 @@ impl Rules {
                 subject_class: None,
                 members,
             };
-            expression.hits(row, &self.contract, around).then_some(rule)
+            expression
+                .hits(values, &self.contract, around)
+                .then_some(rule)
         })
     }
 }

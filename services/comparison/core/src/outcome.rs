@@ -23,11 +23,53 @@ pub struct HitState {
     pub outcome: Option<HitOutcome>,
 }
 
+/// Persons whom an item was not compared for, by why (CMP-4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct LeftOut {
+    /// They had not allowed it.
+    pub not_authorised: u32,
+    /// Their authorisation was past its last day.
+    pub expired: u32,
+    /// They had withdrawn it.
+    pub withdrawn: u32,
+}
+
+impl LeftOut {
+    /// How many persons.
+    #[must_use]
+    pub const fn persons(&self) -> u32 {
+        self.not_authorised
+            .saturating_add(self.expired)
+            .saturating_add(self.withdrawn)
+    }
+}
+
+/// What counts of an item that a file has come for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ItemState {
+    /// Which one.
+    pub item: ItemKind,
+    /// Day of its data.
+    pub data_date: NaiveDate,
+    /// For whom it was not compared.
+    pub left_out: LeftOut,
+}
+
+impl ItemState {
+    /// Whether it was compared for everybody who has to be.
+    #[must_use]
+    pub const fn is_whole(&self) -> bool {
+        self.left_out.persons() == 0
+    }
+}
+
 /// The sum of a comparison.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outcome {
-    /// Items that no department has delivered yet.
+    /// Items that no department has delivered yet, or that somebody was left out of.
     pub items_missing: Vec<ItemKind>,
+    /// Most persons that were left out of an item.
+    pub persons_left_out: u32,
     /// Of the nine data dates the oldest; `None` until all are there.
     pub oldest_data_date: Option<NaiveDate>,
     /// Hard flaws that nobody has cleared.
@@ -39,13 +81,17 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// Sums up the items received with their data dates, and the hits.
+    /// Sums up the items received and the hits.
     #[must_use]
-    pub fn of(received: &[(ItemKind, NaiveDate)], hits: &[HitState]) -> Self {
-        let is_there = |item: &ItemKind| received.iter().any(|(known, _)| known == item);
+    pub fn of(received: &[ItemState], hits: &[HitState]) -> Self {
+        let is_there = |item: &ItemKind| {
+            let mut whole = received.iter().filter(|state| state.is_whole());
+            whole.any(|state| state.item == *item)
+        };
         let missing = ItemKind::ALL.iter().copied().filter(|item| !is_there(item));
         let items_missing: Vec<ItemKind> = missing.collect();
-        let oldest = received.iter().map(|(_, date)| *date).min();
+        let oldest = received.iter().map(|state| state.data_date).min();
+        let left_out = received.iter().map(|state| state.left_out.persons());
         let count = |test: &dyn Fn(&HitState) -> bool| hits.iter().filter(|hit| test(hit)).count();
         let hard = |hit: &HitState| hit.kind == FindingKind::HardFlaw;
         Self {
@@ -53,11 +99,12 @@ impl Outcome {
             hard_flaws_open: count(&|h| hard(h) && h.outcome != Some(HitOutcome::Cleared)),
             hard_flaws_confirmed: count(&|h| hard(h) && h.outcome == Some(HitOutcome::Confirmed)),
             reviews_open: count(&|h| h.kind == FindingKind::Review && h.outcome.is_none()),
+            persons_left_out: left_out.max().unwrap_or_default(),
             items_missing,
         }
     }
 
-    /// Whether all nine items were compared.
+    /// Whether all nine items were compared for everybody.
     #[must_use]
     pub const fn is_complete(&self) -> bool {
         self.items_missing.is_empty()
@@ -116,16 +163,24 @@ mod tests {
 
     proptest! {
         #[test]
-        fn complete_with_all_nine_and_dated_by_the_oldest(mask in 0u16..512, days in prop::collection::vec(0u64..1000, 9)) {
+        fn complete_with_all_nine_for_everybody_and_dated_by_the_oldest(
+            mask in 0u16..512, partial in 0u16..512, days in prop::collection::vec(0u64..1000, 9),
+        ) {
             let start: NaiveDate = "2026-01-01".parse().expect("a day");
-            let received: Vec<(ItemKind, NaiveDate)> = ItemKind::ALL.iter().copied().enumerate()
+            let received: Vec<ItemState> = ItemKind::ALL.iter().copied().enumerate()
                 .filter(|(bit, _)| mask & (1 << bit) != 0)
-                .map(|(bit, item)| (item, start + chrono::Days::new(days[bit]))).collect();
+                .map(|(bit, item)| ItemState {
+                    item,
+                    data_date: start + chrono::Days::new(days[bit]),
+                    left_out: LeftOut { withdrawn: u32::from(partial >> bit & 1), ..LeftOut::default() },
+                }).collect();
             let outcome = Outcome::of(&received, &[]);
-            prop_assert_eq!(outcome.items_missing.len() + received.len(), 9);
-            prop_assert_eq!(outcome.is_complete(), mask == 511);
-            let oldest = received.iter().map(|(_, date)| *date).min();
-            prop_assert_eq!(outcome.oldest_data_date, oldest.filter(|_| mask == 511));
+            let whole = mask & !partial;
+            prop_assert_eq!(outcome.items_missing.len() as u32 + whole.count_ones(), 9);
+            prop_assert_eq!(outcome.is_complete(), whole == 511);
+            prop_assert_eq!(outcome.persons_left_out, u32::from(mask & partial != 0));
+            let oldest = received.iter().map(|state| state.data_date).min();
+            prop_assert_eq!(outcome.oldest_data_date, oldest.filter(|_| whole == 511));
         }
     }
 }

@@ -3,7 +3,7 @@
 use kernel::{IdNumber, InvalidIdNumber};
 
 use crate::{
-    column::{Kind, Value},
+    column::{Column, Kind, Value},
     contract::Contract,
 };
 
@@ -12,11 +12,13 @@ use crate::{
 pub struct Row {
     /// Whose row it is.
     pub id_number: IdNumber,
-    /// Name, where the contract has one.
-    pub name: Option<String>,
-    /// The other columns, in the order of the contract.
-    pub values: Vec<Value>,
+    /// What it says of them.
+    pub values: Values,
 }
+
+/// The values of a row in the order of [`Contract::values`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Values(Vec<Value>);
 
 /// What is wrong with a cell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,7 +29,7 @@ pub struct Fault {
     pub code: &'static str,
 }
 
-const REASONS: [(&str, &str); 14] = [
+const REASONS: [(&str, &str); 20] = [
     ("REQUIRED", "此项必填"),
     ("UNREADABLE", "文字编码无法识别"),
     ("AMOUNT", "金额应为不小于 0、最多两位小数的元数"),
@@ -42,6 +44,12 @@ const REASONS: [(&str, &str); 14] = [
     ("ID_BIRTH_DATE", "证件号码第 7 至 14 位不是有效的出生日期"),
     ("ID_CHECK_DIGIT", "证件号码校验位不符"),
     ("NAME_MISMATCH", "姓名与登记的姓名不符"),
+    ("COLUMNS", "该行缺少应有的列"),
+    ("NUL", "该行含有空字符"),
+    ("QUOTE", "引号未闭合或闭合后仍有内容"),
+    ("ROW_TOO_LONG", "该行过长"),
+    ("CONTRADICTORY_ROWS", "同一人前后两行内容不一致"),
+    ("TOO_MANY_ROWS", "同一人的行数过多"),
 ];
 
 /// One Chinese sentence for a code.
@@ -102,7 +110,7 @@ impl Layout {
     /// The first bad cell: one is enough to refuse the row.
     pub fn read(&self, cells: &[Option<&str>]) -> Result<Row, Fault> {
         let mut id_number: Option<IdNumber> = None;
-        let (mut name, mut values) = (None, Vec::with_capacity(self.places.len()));
+        let mut values = Vec::with_capacity(self.places.len());
         for (column, place) in self.contract.columns.iter().zip(&self.places) {
             let fault = |code| Fault {
                 column: column.name,
@@ -110,17 +118,14 @@ impl Layout {
             };
             let cell = place.map_or(Some(""), |at| cells.get(at).copied().unwrap_or(Some("")));
             let text = cell.ok_or_else(|| fault("UNREADABLE"))?.trim();
-            if text.is_empty() && !column.optional {
-                return Err(fault("REQUIRED"));
-            }
-            match column.kind {
-                Kind::IdNumber => {
-                    let read = text.parse().map_err(|error| fault(id_number_code(error)))?;
-                    id_number = Some(read);
+            if column.kind == Kind::IdNumber {
+                if text.is_empty() {
+                    return Err(fault("REQUIRED"));
                 }
-                Kind::Name => name = Some(text.to_owned()),
-                kind if text.is_empty() => values.push(kind.nothing()),
-                kind => values.push(kind.read(text).map_err(fault)?),
+                let read = text.parse().map_err(|error| fault(id_number_code(error)))?;
+                id_number = Some(read);
+            } else {
+                values.push(read(column, text)?);
             }
         }
         // Every contract has one.
@@ -128,53 +133,53 @@ impl Layout {
             column: "id_number",
             code: "REQUIRED",
         })?;
-        Ok(Row {
-            id_number,
-            name,
-            values,
-        })
+        let values = Values(values);
+        Ok(Row { id_number, values })
     }
 }
 
-impl Row {
+fn read(column: &Column, text: &str) -> Result<Value, Fault> {
+    let fault = |code| Fault {
+        column: column.name,
+        code,
+    };
+    match (text.is_empty(), column.optional) {
+        (true, true) => Ok(column.kind.nothing()),
+        (true, false) => Err(fault("REQUIRED")),
+        (false, _) => column.kind.read(text).map_err(fault),
+    }
+}
+
+impl Values {
+    /// Reads the cells of [`Contract::values`], in their order and without blanks around them.
+    ///
+    /// # Errors
+    /// The first bad cell.
+    pub fn read<T: AsRef<str>>(
+        contract: &Contract,
+        cells: impl IntoIterator<Item = T>,
+    ) -> Result<Self, Fault> {
+        let values = contract.values().zip(cells);
+        let values = values.map(|(column, cell)| read(column, cell.as_ref()));
+        values.collect::<Result<_, _>>().map(Self)
+    }
+
     /// The values with their names.
     pub fn named<'a>(
         &'a self,
         contract: &'a Contract,
     ) -> impl Iterator<Item = (&'static str, &'a Value)> {
-        let columns = contract.columns.iter();
-        let columns = columns.filter(|c| !matches!(c.kind, Kind::IdNumber | Kind::Name));
-        columns.map(|column| column.name).zip(&self.values)
+        contract.values().map(|column| column.name).zip(&self.0)
     }
 
     /// What may be kept of the row: `name=value` of everything that is no free text (CMP-8).
     #[must_use]
     pub fn evidence(&self, contract: &Contract) -> Vec<String> {
-        let kind = |name| {
-            contract
-                .columns
-                .iter()
-                .find(|c| c.name == name)
-                .map(|c| c.kind)
-        };
-        self.named(contract)
-            .filter(|(name, _)| kind(*name).is_some_and(Kind::is_evidence))
-            .map(|(name, value)| format!("{name}={value}"))
+        let evidence = contract.values().zip(&self.0);
+        let evidence = evidence.filter(|(column, _)| column.kind.is_evidence());
+        evidence
+            .map(|(column, value)| format!("{}={value}", column.name))
             .collect()
-    }
-
-    /// Whether the row's name is `registered`, but for spaces and the dots within names of several
-    /// parts. A file without names matches by number alone.
-    #[must_use]
-    pub fn is_named(&self, registered: &str) -> bool {
-        let bare = |name: &str| -> String {
-            name.chars()
-                .filter(|c| !c.is_whitespace() && !"·•・‧.".contains(*c))
-                .collect()
-        };
-        self.name
-            .as_ref()
-            .is_none_or(|name| bare(name) == bare(registered))
     }
 }
 
@@ -195,30 +200,23 @@ mod tests {
 
     #[test]
     fn a_row_is_read_in_any_order_of_columns_and_keeps_no_text() {
-        let contract = contract::of_item(ItemKind::BusinessRegistration);
-        let layout = Layout::find(contract, &["operating", "x", "kind", "name", "id_number"]);
+        let contract = *contract::of_alerts("disability").expect("a contract");
+        let layout = Layout::find(contract, &["level", "x", "category", "id_number"]);
         let layout = layout.expect("all there");
         let id = id();
-        let cells = [
-            Some("是"),
-            Some("?"),
-            Some("公司"),
-            Some("买买提·艾力"),
-            Some(&*id),
-        ];
+        let cells = [Some("2"), Some("?"), Some("智力"), Some(&*id)];
         let row = layout.read(&cells).expect("a row");
-        assert_eq!(row.evidence(&contract), ["kind=公司", "operating=yes"]);
-        assert!(row.is_named("买买提 • 艾力") && !row.is_named("买买提"));
-        let fault = layout.read(&[
-            Some("vielleicht"),
-            None,
-            Some("公司"),
-            Some("甲"),
-            Some(&id),
-        ]);
-        assert_eq!(fault.expect_err("bad").code, "YES_NO");
-        let missing = Layout::find(contract, &["id_number", "name", "kind"]);
-        assert_eq!(missing.expect_err("missing"), "operating");
+        assert_eq!(row.values.evidence(&contract), ["category=智力", "level=2"]);
+        let fault = layout.read(&[Some("zwei"), None, Some("智力"), Some(&id)]);
+        assert_eq!(fault.expect_err("bad").code, "NUMBER");
+        let missing = Layout::find(contract, &["id_number", "level"]);
+        assert_eq!(missing.expect_err("missing"), "category");
+
+        let contract = contract::of_alerts("dropout").expect("a contract");
+        let values = Values::read(contract, ["中学", ""]).expect("values");
+        assert!(values.evidence(contract).is_empty(), "texts");
+        let fault = Values::read(contract, ["", "搬家"]).expect_err("bad");
+        assert_eq!((fault.column, fault.code), ("school", "REQUIRED"));
     }
 
     #[test]
@@ -232,11 +230,11 @@ mod tests {
     proptest! {
         #[test]
         fn any_cells_are_read_or_refused(cells in prop::collection::vec(".{0,30}", 0..6)) {
-            let contract = contract::of_item(ItemKind::Vehicle);
-            let headers = ["id_number", "name", "kind", "price", "exemption"];
-            let layout = Layout::find(contract, &headers).expect("all there");
-            let cells: Vec<Option<&str>> = cells.iter().map(|cell| Some(&**cell)).collect();
-            let _ = layout.read(&cells);
+            let contract = *contract::of_alerts("medical_expense").expect("a contract");
+            let layout = Layout::find(contract, &["id_number", "stay_oop", "ytd_oop"]).expect("there");
+            let texts: Vec<Option<&str>> = cells.iter().map(|cell| Some(&**cell)).collect();
+            let _ = layout.read(&texts);
+            let _ = Values::read(&contract::of_item(ItemKind::Vehicle), &cells);
         }
     }
 }

@@ -14,6 +14,8 @@ pub struct Columns {
     pub name: Option<String>,
     /// Headers of the values that are handed on with a hit, in this order.
     pub values: Vec<String>,
+    /// Headers of values that a file or a row may do without; their places follow those of `values`.
+    pub optional: Vec<String>,
 }
 
 /// Where the columns are, from 0.
@@ -21,9 +23,12 @@ pub struct Columns {
 pub(crate) struct Layout {
     pub id_number: usize,
     pub name: Option<usize>,
-    pub values: Vec<usize>,
+    /// Of each value; none where the file has no such column.
+    pub values: Vec<Option<usize>>,
     /// Cells that a row has at least.
     pub width: usize,
+    /// Cells that are looked at.
+    pub end: usize,
 }
 
 /// Columns of a file at most: cells behind are not looked at.
@@ -54,17 +59,26 @@ impl Layout {
         };
         let id_number = place(&columns.id_number)?;
         let name = columns.name.as_ref().map(place).transpose()?;
-        let values: Vec<usize> = columns.values.iter().map(place).collect::<Result<_, _>>()?;
-        let last = values
+        let required: Vec<usize> = columns.values.iter().map(place).collect::<Result<_, _>>()?;
+        let last = required
             .iter()
             .copied()
             .chain(name)
             .fold(id_number, usize::max);
+        let optional = columns.optional.iter().map(|name| match place(name) {
+            Ok(place) => Ok(Some(place)),
+            Err(Error::ColumnMissing { .. }) => Ok(None),
+            Err(error) => Err(error),
+        });
+        let values = required.into_iter().map(|place| Ok(Some(place)));
+        let values = values.chain(optional).collect::<Result<Vec<_>, _>>()?;
+        let end = values.iter().flatten().copied().fold(last, usize::max);
         Ok(Self {
             id_number,
             name,
             values,
             width: last + 1,
+            end: end + 1,
         })
     }
 }

@@ -77,15 +77,17 @@ pub struct Hit<'a> {
 }
 
 impl<'a> Hit<'a> {
-    /// A value of the row without blanks around it, by its place in [`Columns::values`]; empty where
-    /// there is no such place.
+    /// A value of the row without blanks around it, by its place in [`Columns::values`] and, behind
+    /// those, in [`Columns::optional`]; empty where the row has none.
     #[must_use]
     pub fn value(&self, at: usize) -> Cow<'a, str> {
         let cell = self
             .layout
             .values
             .get(at)
-            .and_then(|at| Cells::of(self.text).nth(*at));
+            .copied()
+            .flatten()
+            .and_then(|at| Cells::of(self.text).nth(at));
         cell.and_then(|cell| cell.text(self.encoding))
             .unwrap_or_default()
     }

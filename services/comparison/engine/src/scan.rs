@@ -253,10 +253,10 @@ impl Scan<'_> {
         }
         let mut cells = 0;
         let mut named = Ok(());
-        for (at, cell) in Cells::of(row).take(self.layout.width).enumerate() {
+        for (at, cell) in Cells::of(row).take(self.layout.end).enumerate() {
             cells += 1;
             let is_name = self.layout.name == Some(at);
-            if !is_name && !self.layout.values.contains(&at) {
+            if !is_name && !self.layout.values.contains(&Some(at)) {
                 continue;
             }
             let text = cell.text(self.encoding).ok_or(Reason::Unreadable)?;

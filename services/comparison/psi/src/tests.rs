@@ -1,3 +1,5 @@
+//! Both sides of a run against the plain intersection, and sides that send something else.
+
 use std::collections::BTreeSet;
 
 use proptest::prelude::*;

@@ -5,19 +5,22 @@ use chassis::decode::codes;
 use comparison_core::{
     alert::AlertRule,
     finding::FindingKind,
-    outcome::{HitOutcome, HitState, Outcome},
+    outcome::{HitOutcome, HitState, ItemState, Outcome},
 };
 use kernel::{Code, ItemKind};
 use proto::comparison::v1 as wire;
 
-use crate::store::{comparison::Comparison, hit::Hit};
+use crate::store::{
+    comparison::{Comparison, Received},
+    hit::Hit,
+};
 
 fn text<T: ToString>(value: Option<T>) -> String {
     value.map(|value| value.to_string()).unwrap_or_default()
 }
 
-fn count(count: usize) -> i32 {
-    i32::try_from(count).unwrap_or(i32::MAX)
+fn count<C: TryInto<i32>>(count: C) -> i32 {
+    count.try_into().unwrap_or(i32::MAX)
 }
 
 pub fn alert_rule(rule: &AlertRule) -> wire::AlertRule {
@@ -75,11 +78,16 @@ pub fn hit(hit: &Hit) -> wire::Hit {
 pub fn comparison(comparison: &Comparison) -> wire::Comparison {
     let items = ItemKind::ALL.iter().map(|item| {
         let received = comparison.received.iter().find(|r| r.item == *item);
+        let left_out = received.map(|r| r.left_out).unwrap_or_default();
         wire::ItemResult {
             item: codes::item_kind_to_proto(*item),
-            received: received.is_some(),
+            received: received.is_some_and(|r| r.state().is_whole()),
             data_date: text(received.map(|r| r.data_date)),
             batch_id: text(received.map(|r| r.batch)),
+            persons_compared: count(received.map_or(0, |r| r.compared.len())),
+            persons_not_authorised: count(left_out.not_authorised),
+            persons_expired: count(left_out.expired),
+            persons_withdrawn: count(left_out.withdrawn),
         }
     });
     wire::Comparison {
@@ -98,11 +106,7 @@ pub fn comparison(comparison: &Comparison) -> wire::Comparison {
 
 /// What the comparison has come to.
 pub fn outcome(comparison: &Comparison) -> Outcome {
-    let received: Vec<_> = comparison
-        .received
-        .iter()
-        .map(|r| (r.item, r.data_date))
-        .collect();
+    let received: Vec<ItemState> = comparison.received.iter().map(Received::state).collect();
     let hits: Vec<HitState> = comparison.hits.iter().map(Hit::state).collect();
     Outcome::of(&received, &hits)
 }
@@ -117,6 +121,7 @@ pub fn case_facts(comparison: &Comparison) -> wire::CaseFacts {
         hard_flaws_open: count(outcome.hard_flaws_open),
         hard_flaws_confirmed: count(outcome.hard_flaws_confirmed),
         reviews_open: count(outcome.reviews_open),
+        persons_left_out: count(outcome.persons_left_out),
         items_missing: outcome
             .items_missing
             .into_iter()

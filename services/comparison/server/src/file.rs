@@ -1,9 +1,11 @@
-//! A department's file, as a stream of chunks onto the disk and from there as rows. The reader has a
-//! thread of its own; what nobody asked for does not leave it.
+//! What comes of a department: a header, and a file as a stream of chunks. An alert batch goes onto the
+//! disk and from there as rows to the registry, for anybody in it may be in need; a register never does,
+//! see [`crate::register`].
 
 use std::{fs::File, ops::ControlFlow};
 
 use chassis::{
+    auth::Caller,
     csv_rows,
     decode::{Fields, codes},
     error::Error,
@@ -25,7 +27,7 @@ pub const ROWS_AT_ONCE: usize = 1000;
 /// Chunks read ahead of the database.
 const CHUNKS_AHEAD: usize = 2;
 /// Bad rows that a report holds: more are not worth reading.
-const BAD_ROWS_MAX: usize = 1000;
+pub const BAD_ROWS_MAX: usize = 1000;
 
 /// A message of a stream of a file.
 pub enum Part {
@@ -33,21 +35,21 @@ pub enum Part {
     Chunk(Vec<u8>),
 }
 
-/// A file with what its header says.
-pub struct Delivery {
+/// What a file's header says.
+pub struct Header {
     pub department: Department,
     pub data_date: NaiveDate,
     pub file_name: String,
     pub row_kind: String,
     pub item: Option<ItemKind>,
-    pub uploaded: Uploaded,
 }
 
-/// Takes the stream in.
-pub async fn receive(
-    mut parts: impl Stream<Item = Result<Option<Part>, Status>> + Unpin,
-    today: NaiveDate,
-) -> Result<Delivery, Error> {
+/// Messages of a file, the header first.
+pub trait Parts: Stream<Item = Result<Option<Part>, Status>> + Unpin {}
+impl<S: Stream<Item = Result<Option<Part>, Status>> + Unpin> Parts for S {}
+
+/// Takes the header.
+pub async fn header(parts: &mut impl Parts, today: NaiveDate) -> Result<Header, Error> {
     let first = parts.try_next().await.map_err(|_| incomplete())?;
     let Some(Some(Part::Header(header))) = first else {
         return Err(incomplete());
@@ -59,30 +61,61 @@ pub async fn receive(
     let row_kind = f.text_optional("row_kind", &header.row_kind, 40);
     let decoded = (|| Some((department?, data_date?, file_name?, row_kind?)))();
     let (department, data_date, file_name, row_kind) = f.finish_with(decoded)?;
-    let mut upload = Upload::begin()?;
-    while let Some(part) = parts.try_next().await.map_err(|_| incomplete())? {
-        let Some(Part::Chunk(chunk)) = part else {
-            return Err(incomplete());
-        };
-        upload.write(&chunk)?;
-    }
-    Ok(Delivery {
+    Ok(Header {
         department,
         data_date,
         file_name,
         row_kind,
         item: codes::item_kind(header.item),
-        uploaded: upload.finish(),
     })
 }
 
-/// Rows of a file, and what was left out between them.
+/// The next chunk, `None` at the end.
+pub async fn chunk(parts: &mut impl Parts) -> Result<Option<Vec<u8>>, Error> {
+    match parts.try_next().await.map_err(|_| incomplete())? {
+        None => Ok(None),
+        Some(Some(Part::Chunk(chunk))) => Ok(Some(chunk)),
+        Some(_) => Err(incomplete()),
+    }
+}
+
+impl Header {
+    /// Refuses whoever delivers for another department than their own.
+    pub fn check_sender(&self, caller: &Caller) -> Result<(), Error> {
+        let own: Option<&Department> = caller.principal.scope.department.as_ref();
+        if own.is_some_and(|own| *own != self.department) {
+            let expected = "your own department";
+            return Err(Error::invalid("department", "OWN_DEPARTMENT", expected));
+        }
+        Ok(())
+    }
+
+    /// A report without results.
+    pub fn report(&self, sha256: &str) -> BatchReport {
+        BatchReport {
+            department: self.department.to_string(),
+            data_date: self.data_date.to_string(),
+            file_name: self.file_name.clone(),
+            sha256: sha256.to_owned(),
+            ..BatchReport::default()
+        }
+    }
+}
+
+/// Takes an alert batch onto the disk.
+pub async fn receive(parts: &mut impl Parts) -> Result<Uploaded, Error> {
+    let mut upload = Upload::begin()?;
+    while let Some(chunk) = chunk(parts).await? {
+        upload.write(&chunk)?;
+    }
+    Ok(upload.finish())
+}
+
+/// Rows of a file, and what is bad between them.
 #[derive(Default)]
 pub struct Chunk {
     pub rows: Vec<(u32, Row)>,
     pub rows_read: i64,
-    /// Rows that the reader was not asked for.
-    pub rows_unmatched: i64,
     pub bad: Vec<BadRow>,
 }
 
@@ -94,48 +127,25 @@ pub enum Piece {
     Unusable(Error),
 }
 
-impl Delivery {
-    /// A report without results.
-    pub fn report(&self) -> BatchReport {
-        BatchReport {
-            department: self.department.to_string(),
-            data_date: self.data_date.to_string(),
-            file_name: self.file_name.clone(),
-            sha256: self.uploaded.sha256.clone(),
-            ..BatchReport::default()
-        }
-    }
-
-    /// Starts reading. `wanted` sees every good row and says whether it may leave the reader, or
-    /// why it is bad.
-    pub fn rows(
-        &self,
-        contract: Contract,
-        wanted: impl FnMut(&Row) -> Result<bool, &'static str> + Send + 'static,
-    ) -> Result<mpsc::Receiver<Piece>, Error> {
-        let failed = |error: std::io::Error| Error::Internal(error.into());
-        let file = self.uploaded.file.try_clone().map_err(failed)?;
-        let (send, pieces) = mpsc::channel(CHUNKS_AHEAD);
-        let reader = std::thread::Builder::new().name("department-file".to_owned());
-        let reader = reader.spawn(move || {
-            let end = match read(&file, contract, wanted, &send) {
-                Ok(()) => Piece::End,
-                Err(error) => Piece::Unusable(error),
-            };
-            // Nobody listens any more when the batch was given up.
-            let _ = send.blocking_send(end);
-        });
-        drop(reader.map_err(failed)?);
-        Ok(pieces)
-    }
+/// Starts reading a file in a thread of its own.
+pub fn rows(uploaded: &Uploaded, contract: Contract) -> Result<mpsc::Receiver<Piece>, Error> {
+    let failed = |error: std::io::Error| Error::Internal(error.into());
+    let file = uploaded.file.try_clone().map_err(failed)?;
+    let (send, pieces) = mpsc::channel(CHUNKS_AHEAD);
+    let reader = std::thread::Builder::new().name("department-file".to_owned());
+    let reader = reader.spawn(move || {
+        let end = match read(&file, contract, &send) {
+            Ok(()) => Piece::End,
+            Err(error) => Piece::Unusable(error),
+        };
+        // Nobody listens any more when the batch was given up.
+        let _ = send.blocking_send(end);
+    });
+    drop(reader.map_err(failed)?);
+    Ok(pieces)
 }
 
-fn read(
-    file: &File,
-    contract: Contract,
-    mut wanted: impl FnMut(&Row) -> Result<bool, &'static str>,
-    send: &mpsc::Sender<Piece>,
-) -> Result<(), Error> {
+fn read(file: &File, contract: Contract, send: &mpsc::Sender<Piece>) -> Result<(), Error> {
     let mut layout: Option<Result<Layout, &'static str>> = None;
     let mut chunk = Chunk::default();
     let read = csv_rows::visit(file, &mut |number, cells| {
@@ -149,19 +159,11 @@ fn read(
             }
         };
         chunk.rows_read += 1;
-        let bad = |column: &str, code: &str| BadRow {
-            row: number.into(),
-            column: column.to_owned(),
-            code: code.to_owned(),
-            reason: reason(code).to_owned(),
-        };
         match layout.read(cells) {
-            Ok(row) => match wanted(&row) {
-                Ok(true) => chunk.rows.push((number, row)),
-                Ok(false) => chunk.rows_unmatched += 1,
-                Err(code) => chunk.bad.push(bad("name", code)),
-            },
-            Err(fault) => chunk.bad.push(bad(fault.column, fault.code)),
+            Ok(row) => chunk.rows.push((number, row)),
+            Err(fault) => chunk
+                .bad
+                .push(bad_row(number.into(), fault.column, fault.code)),
         }
         if chunk.rows.len() + chunk.bad.len() < ROWS_AT_ONCE {
             return ControlFlow::Continue(());
@@ -186,12 +188,21 @@ fn read(
     }
 }
 
+/// What is wrong with a row.
+pub fn bad_row(row: i64, column: &str, code: &str) -> BadRow {
+    BadRow {
+        row,
+        column: column.to_owned(),
+        code: code.to_owned(),
+        reason: reason(code).to_owned(),
+    }
+}
+
 /// Adds what a chunk has brought to the report.
 pub fn note(kind: &'static str, report: &mut BatchReport, chunk: &mut Chunk) {
     let refused = i64::try_from(chunk.bad.len()).unwrap_or(i64::MAX);
     upload::count(kind, chunk.rows_read, refused);
     report.rows_read += chunk.rows_read;
-    report.rows_unmatched += chunk.rows_unmatched;
     report.rows_refused += refused;
     let room = BAD_ROWS_MAX.saturating_sub(report.bad_rows.len());
     report.bad_rows.extend(chunk.bad.drain(..).take(room));

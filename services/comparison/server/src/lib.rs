@@ -8,6 +8,7 @@ mod division_merge;
 pub mod evidence;
 mod file;
 mod item;
+mod register;
 mod registry;
 mod rpc;
 mod rules;

@@ -10,7 +10,7 @@ use chassis::{
 use comparison_core::row::Row;
 use kernel::HouseholdId;
 use proto::households::v1::{
-    AuthorisedPerson, FoundPerson, ListAuthorisedPersonsRequest, LookupPersonsRequest,
+    FoundPerson, ListAuthorisedPersonsRequest, ListAuthorisedPersonsResponse, LookupPersonsRequest,
     households_service_client::HouseholdsServiceClient,
 };
 
@@ -25,11 +25,12 @@ pub trait Registry: Send + Sync {
         rows: &[(u32, Row)],
     ) -> impl Future<Output = Result<Vec<FoundPerson>, Error>> + Send;
 
-    /// The persons of a household whose data may be compared at this moment (CMP-4).
+    /// The persons of a household whose data may be compared at this moment, and what may not and why
+    /// (CMP-4).
     fn authorised(
         &self,
         household: HouseholdId,
-    ) -> impl Future<Output = Result<Vec<AuthorisedPerson>, Error>> + Send;
+    ) -> impl Future<Output = Result<ListAuthorisedPersonsResponse, Error>> + Send;
 }
 
 /// The households service.
@@ -63,7 +64,10 @@ impl Registry for Households {
         Ok(response.into_inner().persons)
     }
 
-    async fn authorised(&self, household: HouseholdId) -> Result<Vec<AuthorisedPerson>, Error> {
+    async fn authorised(
+        &self,
+        household: HouseholdId,
+    ) -> Result<ListAuthorisedPersonsResponse, Error> {
         let request = ListAuthorisedPersonsRequest {
             household_id: household.to_string(),
             purpose: PURPOSE.to_owned(),
@@ -72,9 +76,11 @@ impl Registry for Households {
         let mut households = HouseholdsServiceClient::new(self.channel.clone());
         let request = client::authorise(&caller, request);
         match households.list_authorised_persons(request).await {
-            Ok(response) => Ok(response.into_inner().persons),
+            Ok(response) => Ok(response.into_inner()),
             // A household that is gone has nobody to compare.
-            Err(status) if status.code() == tonic::Code::NotFound => Ok(Vec::new()),
+            Err(status) if status.code() == tonic::Code::NotFound => {
+                Ok(ListAuthorisedPersonsResponse::default())
+            }
             Err(status) => Err(status.into()),
         }
     }

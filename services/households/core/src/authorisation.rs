@@ -91,6 +91,52 @@ pub fn in_force(
     found
 }
 
+/// Why an item of a person may not be queried (CMP-4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Gap {
+    /// They have allowed it never, or not yet.
+    NotGiven,
+    /// The newest authorisation for it is past its last day.
+    Expired,
+    /// The newest authorisation for it was withdrawn.
+    Withdrawn,
+}
+
+/// What of persons may not be queried for `purpose` on `day`, and why: every item of those who have to
+/// authorise, and of another member the items that were allowed once. `newest_first` says what its name
+/// says.
+pub fn gaps<'a>(
+    members: &'a [Member],
+    newest_first: &'a [Authorisation],
+    purpose: &'a str,
+    day: NaiveDate,
+) -> impl Iterator<Item = (PersonId, ItemKind, Gap)> + 'a {
+    let given_by = move |person: PersonId| {
+        newest_first
+            .iter()
+            .filter(move |a| a.person == person && a.purpose == purpose)
+    };
+    members.iter().flat_map(move |member| {
+        let (person, has_to) = (member.person, member.is_adult(day));
+        ItemKind::ALL.iter().filter_map(move |item| {
+            let mut of_item = given_by(person).filter(|a| a.items.contains(item));
+            let newest = of_item.clone().next();
+            if of_item.any(|a| a.is_valid_on(day)) {
+                return None;
+            }
+            let gap = match newest {
+                Some(a) if a.withdrawn_on.is_some_and(|withdrawn| withdrawn <= day) => {
+                    Gap::Withdrawn
+                }
+                Some(a) if a.expires_on < day => Gap::Expired,
+                _ if has_to => Gap::NotGiven,
+                _ => return None,
+            };
+            Some((person, *item, gap))
+        })
+    })
+}
+
 /// Whether `members` allow the authorisation to be recorded today (S18): an adult signs for itself,
 /// for everybody else an adult member who is the guardian.
 ///
@@ -269,6 +315,37 @@ mod tests {
             codes(&given(&child, &stranger), &family),
             ["SIGNED_BY_GUARDIAN"]
         );
+    }
+
+    #[test]
+    fn it_is_told_why_an_item_may_not_be_queried() {
+        let head = member(1, "19800101", "户主");
+        let wife = member(2, "19810101", "配偶");
+        let child = member(3, "20150101", "之子");
+        let baby = member(4, "20240101", "之女");
+        let family = [head.clone(), wife.clone(), child.clone(), baby];
+        let vehicle = |authorisation: Authorisation| Authorisation {
+            items: vec![ItemKind::Vehicle],
+            ..authorisation
+        };
+        let expired = Authorisation {
+            expires_on: day("2026-08-30"),
+            ..given(&head, &head)
+        };
+        let withdrawn = Authorisation {
+            withdrawn_on: Some(day("2026-08-31")),
+            ..given(&child, &head)
+        };
+        let newest_first = [vehicle(given(&head, &head)), expired, vehicle(withdrawn)];
+        let gaps: Vec<_> = gaps(&family, &newest_first, MONITORING, day("2026-08-31")).collect();
+        let of = |person: &Member, gap| {
+            let of_person = gaps.iter().filter(|found| found.0 == person.person);
+            of_person.filter(|found| found.2 == gap).count()
+        };
+        assert_eq!(of(&head, Gap::Expired), 8, "all but vehicles");
+        assert_eq!(of(&wife, Gap::NotGiven), 9);
+        assert_eq!(of(&child, Gap::Withdrawn), 1);
+        assert_eq!(gaps.len(), 18, "a child need not allow anything");
     }
 
     #[test]

@@ -57,10 +57,12 @@ pub struct HouseholdFacts {
 /// The comparison's facts of a case.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ComparisonFacts {
-    /// All nine items are there (S34).
+    /// All nine items are there for everybody who has to be compared (S34).
     pub complete: bool,
     /// Items that are not.
     pub items_missing: Vec<ItemKind>,
+    /// Persons whom a file was not compared with, for want of a valid authorisation (CMP-4).
+    pub persons_left_out: u32,
     /// Date of the oldest data; absent until complete.
     pub oldest_data: Option<NaiveDate>,
     /// Hard flaws that nobody has cleared.

@@ -149,6 +149,7 @@ pub fn run(
         id_number: "id".to_owned(),
         name: (task == Task::Verdicts).then(|| "name".to_owned()),
         values: values.iter().map(|value| (*value).to_owned()).collect(),
+        optional: Vec::new(),
     };
     let settings = Settings {
         threads: 2,

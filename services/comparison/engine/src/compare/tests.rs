@@ -33,6 +33,7 @@ fn columns() -> Columns {
         id_number: "id".to_owned(),
         name: Some("name".to_owned()),
         values: vec!["amount".to_owned()],
+        optional: Vec::new(),
     }
 }
 
@@ -599,4 +600,36 @@ fn nothing_of_others_leaves_nor_columns_that_nobody_asked_for() {
             "{left}"
         );
     }
+}
+
+#[test]
+fn a_file_or_a_row_may_do_without_an_optional_column() {
+    struct Values(Vec<[String; 3]>);
+    impl Sink for Values {
+        fn hit(&mut self, hit: &Hit<'_>) {
+            self.0.push([0, 1, 2].map(|at| hit.value(at).into_owned()));
+        }
+    }
+    let columns = Columns {
+        optional: vec!["absent".to_owned(), "note".to_owned()],
+        ..columns()
+    };
+    let authorised = authorised();
+    let comparison = Comparison {
+        authorised: &authorised,
+        columns: &columns,
+        settings: settings(1, 100, RowsPerPerson::Any),
+    };
+    let compare = |file: String| {
+        let mut values = Values(Vec::new());
+        let report = comparison.run(Cursor::new(file), &mut values);
+        report.map(|report| (report.counts.faults(), values.0))
+    };
+    let number = number(8);
+    let file = format!("id,name,amount,note\n{number},甲,1,x\n{number},甲,2\n{number},甲\n");
+    let (faults, values) = compare(file).expect("compared");
+    assert_eq!(faults, 1, "the amount is required");
+    assert_eq!(values, [["1", "", "x"], ["2", "", ""]]);
+    let twice = compare("id,note,name,amount,note\n".to_owned());
+    assert!(matches!(twice, Err(Error::ColumnTwice { .. })));
 }

@@ -31,8 +31,8 @@ use tonic::{Request, Response, Status, Streaming};
 
 use crate::{Households, about::About, access, evidence::Ledger, window::Windows};
 
-/// Files at once: each is up to 50 MB on disk and has a thread that reads it. Further ones wait in
-/// their connections.
+/// Files at once: an alert batch is up to 50 MB on disk, a register takes half of the cores. Further
+/// ones wait in their connections.
 const FILES_AT_ONCE: usize = 4;
 
 /// The service's RPCs over its database.

@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 
-use chassis::{auth::Caller, decode::codes, error::Error};
+use chassis::{auth::Caller, decode::codes, error::Error, upload::Uploaded};
 use comparison_core::{
     alert::{self, Rules},
     contract::{self, Contract},
@@ -24,7 +24,7 @@ use uuid::Uuid;
 use super::Service;
 use crate::{
     Registry, convert,
-    file::{self, Delivery, Part, Piece},
+    file::{self, Header, Part, Piece},
     item,
     store::{self, alert::Raise},
 };
@@ -57,11 +57,12 @@ impl Service {
         let closed = |_| Error::Unavailable { what: "intake" };
         let _permit = self.files.acquire().await.map_err(closed)?;
         let today = self.database.clock().today();
-        let parts = messages.map(|message| message.map(|message| message.part.map(part)));
-        let delivery = file::receive(parts, today).await?;
-        let contract = admit(caller, &delivery)?;
+        let mut parts = messages.map(|message| message.map(|message| message.part.map(part)));
+        let header = file::header(&mut parts, today).await?;
+        let contract = admit(caller, &header)?;
+        let uploaded = file::receive(&mut parts).await?;
         let mut tx = self.database.read(caller).await?;
-        let (sha256, department) = (&delivery.uploaded.sha256, delivery.department.as_str());
+        let (sha256, department) = (&uploaded.sha256, header.department.as_str());
         let known = store::batch::same_file(&mut tx, sha256, department, contract.row_kind).await?;
         if let Some(report) = known {
             return Ok(report);
@@ -70,22 +71,26 @@ impl Service {
         drop(tx);
         let rules = Rules::compile(alert::in_force(&rules, today), contract)
             .map_err(|error| Error::Internal(error.into()))?;
-        self.take_in(caller, &delivery, contract, &rules, registry)
+        let batch = Batch {
+            id: BatchId(self.database.clock().new_id()),
+            header,
+            uploaded,
+        };
+        self.take_in(caller, &batch, contract, &rules, registry)
             .await
     }
 
     async fn take_in(
         &self,
         caller: &Caller,
-        delivery: &Delivery,
+        batch: &Batch,
         contract: Contract,
         rules: &Rules,
         registry: &impl Registry,
     ) -> Result<BatchReport, Error> {
-        let batch = BatchId(self.database.clock().new_id());
-        let mut report = delivery.report();
-        report.batch_id = batch.to_string();
-        let mut pieces = delivery.rows(contract, |_| Ok(true))?;
+        let mut report = batch.header.report(&batch.uploaded.sha256);
+        report.batch_id = batch.id.to_string();
+        let mut pieces = file::rows(&batch.uploaded, contract)?;
         loop {
             let mut chunk = match pieces.recv().await {
                 Some(Piece::Chunk(chunk)) => chunk,
@@ -97,7 +102,7 @@ impl Service {
             let persons = registry.lookup(&chunk.rows).await?;
             let found = find(caller, &chunk.rows, &persons, rules, &contract);
             report.rows_unmatched += found.unmatched;
-            let raised = self.raise(caller, delivery, batch, found.hits).await?;
+            let raised = self.raise(caller, batch, found.hits).await?;
             report.alerts_raised += raised.0;
             report.alerts_suppressed += raised.1;
             file::note("alerts", &mut report, &mut chunk);
@@ -105,7 +110,7 @@ impl Service {
         let mut tx = self.database.begin(caller).await?;
         report.finished_at = Some(convert::timestamp(tx.now()));
         let division = caller.principal.scope.division;
-        store::batch::insert(&mut tx, batch, division, contract.row_kind, &report).await?;
+        store::batch::insert(&mut tx, batch.id, division, contract.row_kind, &report).await?;
         tx.commit().await?;
         Ok(report)
     }
@@ -114,8 +119,7 @@ impl Service {
     async fn raise(
         &self,
         caller: &Caller,
-        delivery: &Delivery,
-        batch: BatchId,
+        batch: &Batch,
         hits: Vec<Hit>,
     ) -> Result<(i64, i64), Error> {
         if hits.is_empty() {
@@ -128,7 +132,7 @@ impl Service {
         let hits: Vec<Hit> = hits.into_iter().filter(first).collect();
         let raises: Vec<Raise> = hits.iter().map(|hit| hit.raise.clone()).collect();
         let mut tx = self.database.begin(caller).await?;
-        let mut due = store::alert::raise(&mut tx, &raises, delivery.data_date).await?;
+        let mut due = store::alert::raise(&mut tx, &raises, batch.header.data_date).await?;
         let mut raised = 0;
         for Hit { raise, mut alert } in hits {
             if !due.remove(&(raise.rule_id, raise.person)) {
@@ -136,11 +140,17 @@ impl Service {
             }
             let id = self.database.clock().new_id();
             alert.id = id.to_string();
-            alert.department = delivery.department.to_string();
-            alert.data_date = delivery.data_date.to_string();
-            alert.batch_id = batch.to_string();
+            alert.department = batch.header.department.to_string();
+            alert.data_date = batch.header.data_date.to_string();
+            alert.batch_id = batch.id.to_string();
             alert.raised_at = Some(convert::timestamp(tx.now()));
-            item::alert(&mut tx, id, raise.division, &delivery.department, &alert);
+            item::alert(
+                &mut tx,
+                id,
+                raise.division,
+                &batch.header.department,
+                &alert,
+            );
             raised += 1;
         }
         tx.commit().await?;
@@ -156,17 +166,10 @@ fn part(part: WirePart) -> Part {
 }
 
 /// The contract of the batch, if the caller delivers for its department.
-fn admit(caller: &Caller, delivery: &Delivery) -> Result<Contract, Error> {
-    let own = caller.principal.scope.department.as_ref();
-    if own.is_some_and(|own| *own != delivery.department) {
-        return Err(Error::invalid(
-            "department",
-            "OWN_DEPARTMENT",
-            "your own department",
-        ));
-    }
-    contract::of_alerts(&delivery.row_kind)
-        .filter(|contract| contract.department == delivery.department.as_str())
+fn admit(caller: &Caller, header: &Header) -> Result<Contract, Error> {
+    header.check_sender(caller)?;
+    contract::of_alerts(&header.row_kind)
+        .filter(|contract| contract.department == header.department.as_str())
         .copied()
         .ok_or_else(|| {
             let kinds = contract::ALERTS
@@ -179,6 +182,13 @@ fn admit(caller: &Caller, delivery: &Delivery) -> Result<Contract, Error> {
                 &format!("one of {}", kinds.join(", ")),
             )
         })
+}
+
+/// A batch on its way in.
+struct Batch {
+    id: BatchId,
+    header: Header,
+    uploaded: Uploaded,
 }
 
 struct Hit {
@@ -214,26 +224,28 @@ fn find(
             found.unmatched += 1;
             continue;
         };
-        found.hits.extend(rules.hits(row, class).map(|rule| Hit {
-            raise: Raise {
-                rule_id: rule.rule_id.clone(),
-                person: id,
-                division,
-                suppress_days: rule.suppress_days,
-            },
-            alert: Alert {
-                rule_id: rule.rule_id.clone(),
-                rule_version: i32::try_from(rule.version).unwrap_or(i32::MAX),
-                division_code: person.division_code.clone(),
-                household_id: person.household_id.clone(),
-                person_id: person.person_id.clone(),
-                severity: codes::severity_to_proto(rule.severity),
-                subject_class: person.subject_class,
-                risk: codes::risk_type_to_proto(rule.risk),
-                evidence: row.evidence(contract),
-                ..Alert::default()
-            },
-        }));
+        found
+            .hits
+            .extend(rules.hits(&row.values, class).map(|rule| Hit {
+                raise: Raise {
+                    rule_id: rule.rule_id.clone(),
+                    person: id,
+                    division,
+                    suppress_days: rule.suppress_days,
+                },
+                alert: Alert {
+                    rule_id: rule.rule_id.clone(),
+                    rule_version: i32::try_from(rule.version).unwrap_or(i32::MAX),
+                    division_code: person.division_code.clone(),
+                    household_id: person.household_id.clone(),
+                    person_id: person.person_id.clone(),
+                    severity: codes::severity_to_proto(rule.severity),
+                    subject_class: person.subject_class,
+                    risk: codes::risk_type_to_proto(rule.risk),
+                    evidence: row.values.evidence(contract),
+                    ..Alert::default()
+                },
+            }));
     }
     found
 }

@@ -1,20 +1,30 @@
 //! Takes a department's file for one of the nine items and compares it with the authorised persons
-//! of open comparisons, and with no one else (S34, S36, CMP-4). Only while what happens is on the record
-//! (SEC-3).
+//! of open comparisons, and with no one else (S34, S36). Whether somebody allows it is asked twice: before
+//! the file is read and before anything of it is kept (S18, CMP-4). Only while what happens is on the
+//! record (SEC-3).
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use chassis::{
     auth::Caller,
     decode::{Fields, codes},
     error::Error,
 };
-use comparison_core::{contract, finding::Rules, row::Row};
+use chrono::NaiveDate;
+use comparison_core::{
+    contract::{self, Contract},
+    finding::{CONTRADICTORY_ROWS, FindingKind, Rules, UNUSABLE_ROW},
+    outcome::LeftOut,
+};
+use comparison_engine::Authorised;
 use futures::TryStreamExt as _;
-use kernel::{BatchId, Code, Department, IdNumber, ItemKind};
-use proto::comparison::v1::{
-    BatchReport, SubmitItemFileRequest, SubmitItemFileResponse,
-    submit_item_file_request::Part as WirePart,
+use kernel::{BatchId, Code, HouseholdId, IdNumber, ItemKind};
+use proto::{
+    comparison::v1::{
+        BatchReport, SubmitItemFileRequest, SubmitItemFileResponse,
+        submit_item_file_request::Part as WirePart,
+    },
+    households::v1::GapReason,
 };
 use tokio_stream::{Stream, StreamExt as _};
 use tonic::{Status, Streaming};
@@ -23,8 +33,10 @@ use uuid::Uuid;
 use super::Service;
 use crate::{
     Registry, convert, evidence,
-    file::{self, Delivery, Part, Piece},
-    item, rules,
+    file::{self, Header, Part},
+    item,
+    register::{self, Compared, Found, What},
+    rules,
     store::{
         self,
         comparison::{Lacking, Received},
@@ -61,151 +73,132 @@ impl Service {
         let closed = |_| Error::Unavailable { what: "intake" };
         let _permit = self.files.acquire().await.map_err(closed)?;
         let today = self.database.clock().today();
-        let parts = messages.map(|message| message.map(|message| message.part.map(part)));
-        let delivery = file::receive(parts, today).await?;
-        let item = admit(caller, &delivery)?;
+        let mut parts = messages.map(|message| message.map(|message| message.part.map(part)));
+        let header = file::header(&mut parts, today).await?;
+        let item = admit(caller, &header)?;
         evidence::check(&self.ledger).await?;
 
         let mut tx = self.database.read(caller).await?;
-        let (sha256, department) = (&delivery.uploaded.sha256, delivery.department.as_str());
-        let known = store::batch::same_file(&mut tx, sha256, department, item.as_str()).await?;
         let lacking = store::comparison::lacking(&mut tx, item).await?;
         drop(tx);
+        let households = || lacking.iter().map(|l| (l.id, l.household)).collect();
+        // A connection is not held while others are asked.
+        let allowed = ask(registry, households(), item).await?;
+        let asked = Asked::of(&lacking, &allowed);
+        let contract = contract::of_item(item);
+        let mut compared = register::compare(&mut parts, contract, asked.set()?).await?;
+
+        let mut tx = self.database.read(caller).await?;
+        let (sha256, department) = (&compared.sha256, header.department.as_str());
+        let known = store::batch::same_file(&mut tx, sha256, department, item.as_str()).await?;
+        drop(tx);
+        let allowed = ask(registry, households(), item).await?;
         // The same file again is compared only with those who came since.
-        if let (Some(report), true) = (known, lacking.is_empty()) {
+        let same = |lacking: &Lacking| {
+            allowed.get(&lacking.id).is_none_or(|allowed| {
+                let persons = Persons::of(lacking.id, &lacking.compared, &asked, allowed);
+                persons.compared.is_empty() && persons.left_out == lacking.left_out
+            })
+        };
+        if let (Some(report), true) = (known, lacking.iter().all(same)) {
             return Ok(report);
         }
-        let asked = authorised(registry, lacking, item).await?;
-        let (report, found) = self.compare(&delivery, item, &asked).await?;
-        self.record(caller, &delivery, item, asked, found, report)
+        let mut report = header.report(&compared.sha256);
+        compared.note(&mut report);
+        let batch = Batch {
+            id: BatchId(self.database.clock().new_id()),
+            data_date: header.data_date,
+            item,
+            contract,
+        };
+        self.record(caller, &batch, &asked, &allowed, compared, report)
             .await
     }
 
-    /// Streams the file past the persons asked about. Nobody else's row leaves the reader.
-    async fn compare(
-        &self,
-        delivery: &Delivery,
-        item: ItemKind,
-        asked: &[Asked],
-    ) -> Result<(BatchReport, Vec<Hit>), Error> {
-        let contract = contract::of_item(item);
-        let rules = Rules::compile(&rules::COMPARISON, item);
-        let rules = rules.map_err(|error| Error::Internal(error.into()))?;
-        let persons = asked.iter().flat_map(|asked| &asked.persons);
-        let names: HashMap<IdNumber, String> = persons
-            .map(|person| (person.id_number, person.name.clone()))
-            .collect();
-        let mut by_number: HashMap<IdNumber, Vec<(usize, Uuid)>> = HashMap::new();
-        for (at, asked) in asked.iter().enumerate() {
-            for person in &asked.persons {
-                by_number
-                    .entry(person.id_number)
-                    .or_default()
-                    .push((at, person.id));
-            }
-        }
-        let mut pieces =
-            delivery.rows(contract, move |row: &Row| match names.get(&row.id_number) {
-                None => Ok(false),
-                Some(name) if row.is_named(name) => Ok(true),
-                Some(_) => Err("NAME_MISMATCH"),
-            })?;
-        let mut report = delivery.report();
-        let mut hits = Vec::new();
-        loop {
-            let mut chunk = match pieces.recv().await {
-                Some(Piece::Chunk(chunk)) => chunk,
-                Some(Piece::End) => return Ok((report, hits)),
-                Some(Piece::Unusable(error)) => return Err(error),
-                None => return Err(Error::Internal(anyhow::anyhow!("the reader stopped"))),
-            };
-            for (number, row) in &chunk.rows {
-                for (at, person) in by_number.get(&row.id_number).into_iter().flatten() {
-                    let asked = &asked[*at];
-                    let members = i64::try_from(asked.persons.len()).unwrap_or(1);
-                    hits.extend(rules.hits(row, members).map(|rule| Hit {
-                        id: self.database.clock().new_id(),
-                        comparison: asked.comparison,
-                        item,
-                        rule_id: rule.rule_id.clone(),
-                        rule_version: i32::try_from(rule.version).unwrap_or(i32::MAX),
-                        kind: rule.kind,
-                        person: *person,
-                        evidence: row.evidence(&contract),
-                        data_date: delivery.data_date,
-                        batch: Uuid::nil(),
-                        row: i64::from(*number),
-                        explanation: String::new(),
-                        explanation_sha256: String::new(),
-                        outcome: None,
-                        decided_by: String::new(),
-                        decided_reason: String::new(),
-                        decided_on: None,
-                    }));
-                }
-            }
-            file::note("items", &mut report, &mut chunk);
-        }
-    }
-
-    /// Stores what was found. A comparison that got the item meanwhile keeps what it has.
+    /// Stores what was found, all of it or nothing. A comparison that is complete meanwhile keeps what
+    /// it has, and so does an item for persons whom another file was compared with.
     async fn record(
         &self,
         caller: &Caller,
-        delivery: &Delivery,
-        item: ItemKind,
-        asked: Vec<Asked>,
-        found: Vec<Hit>,
+        batch: &Batch,
+        asked: &Asked,
+        allowed: &HashMap<Uuid, Allowed>,
+        compared: Compared,
         mut report: BatchReport,
     ) -> Result<BatchReport, Error> {
-        let batch = BatchId(self.database.clock().new_id());
-        report.batch_id = batch.to_string();
-        let mut by_comparison: HashMap<Uuid, Vec<Hit>> = HashMap::new();
-        for hit in found {
-            by_comparison.entry(hit.comparison).or_default().push(hit);
-        }
-        for asked in asked.iter().filter(|asked| !asked.persons.is_empty()) {
-            let mut tx = self.database.begin(caller).await?;
-            let Some(mut comparison) = store::comparison::lock(&mut tx, asked.comparison).await?
-            else {
+        let rules = Rules::compile(&rules::COMPARISON, batch.item);
+        let rules = rules.map_err(|error| Error::Internal(error.into()))?;
+        let found = asked.by_number(&compared.found);
+        let mut tx = self.database.begin(caller).await?;
+        let ids: Vec<Uuid> = allowed.keys().copied().collect();
+        let (mut changed, mut hits) = (Vec::new(), Vec::new());
+        for mut comparison in store::comparison::lock_open(&mut tx, &ids).await? {
+            let Some(allowed) = allowed.get(&comparison.id) else {
                 continue;
             };
-            let known = comparison
-                .received
-                .iter()
-                .any(|received| received.item == item);
-            if known || comparison.completed_at.is_some() {
+            let known = |r: &Received| r.item == batch.item;
+            let earlier = comparison.received.iter().position(known);
+            let earlier = earlier.map(|at| comparison.received.swap_remove(at));
+            if earlier
+                .as_ref()
+                .is_some_and(|earlier| earlier.state().is_whole())
+            {
                 continue;
             }
-            let received = Received {
-                item,
-                data_date: delivery.data_date,
-                batch: batch.0,
-            };
-            for mut hit in by_comparison.remove(&comparison.id).unwrap_or_default() {
-                hit.batch = batch.0;
-                store::hit::insert(&mut tx, &hit, comparison.division).await?;
-                comparison.hits.push(hit);
-                report.hits_recorded += 1;
+            let compared = earlier
+                .as_ref()
+                .map_or(&[][..], |earlier| &earlier.compared);
+            let before = compared.len();
+            let persons = Persons::of(comparison.id, compared, asked, allowed);
+            if before + persons.compared.len() == 0 && persons.left_out.persons() == 0 {
+                // There is nothing to be said of anybody.
+                continue;
             }
-            comparison.received.push(received.clone());
+            let members = before + persons.compared.len();
+            let members = i64::try_from(members).unwrap_or(i64::MAX);
+            for person in &persons.compared {
+                for found in found.get(&person.id_number).into_iter().flatten() {
+                    for of_row in batch.judge(&rules, found, members) {
+                        let hit = Hit {
+                            id: self.database.clock().new_id(),
+                            comparison: comparison.id,
+                            person: person.id,
+                            ..of_row
+                        };
+                        comparison.hits.push(hit.clone());
+                        hits.push((comparison.division, hit));
+                    }
+                }
+            }
+            // Where nobody was compared there is no data yet.
+            let date = earlier.as_ref().filter(|_| before > 0);
+            let date = date.map(|earlier| earlier.data_date);
+            let already = earlier.into_iter().flat_map(|earlier| earlier.compared);
+            let now = persons.compared.iter().map(|person| person.id);
+            comparison.received.push(Received {
+                item: batch.item,
+                data_date: date.map_or(batch.data_date, |date| date.min(batch.data_date)),
+                batch: batch.id.0,
+                compared: already.chain(now).collect(),
+                left_out: persons.left_out,
+            });
             let complete = convert::outcome(&comparison).is_complete();
             comparison.completed_at = complete.then(|| tx.now());
-            let persons = i32::try_from(asked.persons.len()).unwrap_or(i32::MAX);
-            let completed_at = comparison.completed_at;
-            store::comparison::receive(&mut tx, &comparison, &received, persons, completed_at)
-                .await?;
-            if complete {
-                let facts = convert::case_facts(&comparison);
-                let (id, division) = (comparison.case.0, comparison.division);
-                item::comparison(&mut tx, item::COMPARISON_COMPLETED, id, division, &facts);
-            }
-            tx.commit().await?;
+            changed.push(comparison);
         }
-        let mut tx = self.database.begin(caller).await?;
+        store::hit::insert(&mut tx, &hits).await?;
+        store::comparison::receive(&mut tx, &changed, batch.item).await?;
+        let complete = changed.iter().filter(|c| c.completed_at.is_some());
+        for comparison in complete {
+            let facts = convert::case_facts(comparison);
+            let (id, division) = (comparison.case.0, comparison.division);
+            item::comparison(&mut tx, item::COMPARISON_COMPLETED, id, division, &facts);
+        }
+        report.batch_id = batch.id.to_string();
+        report.hits_recorded = i64::try_from(hits.len()).unwrap_or(i64::MAX);
         report.finished_at = Some(convert::timestamp(tx.now()));
         let division = caller.principal.scope.division;
-        store::batch::insert(&mut tx, batch, division, item.as_str(), &report).await?;
+        store::batch::insert(&mut tx, batch.id, division, batch.item.as_str(), &report).await?;
         tx.commit().await?;
         Ok(report)
     }
@@ -219,29 +212,22 @@ fn part(part: WirePart) -> Part {
 }
 
 /// The item, if the caller delivers for the department that has it.
-fn admit(caller: &Caller, delivery: &Delivery) -> Result<ItemKind, Error> {
+fn admit(caller: &Caller, header: &Header) -> Result<ItemKind, Error> {
     let mut f = Fields::new();
-    let item = f.code("item", delivery.item);
+    let item = f.code("item", header.item);
     let item = f.finish_with(item)?;
-    let own: Option<&Department> = caller.principal.scope.department.as_ref();
-    if own.is_some_and(|own| *own != delivery.department) {
-        return Err(Error::invalid(
-            "department",
-            "OWN_DEPARTMENT",
-            "your own department",
-        ));
-    }
+    header.check_sender(caller)?;
     let expected = contract::of_item(item).department;
-    if delivery.department.as_str() != expected {
+    if header.department.as_str() != expected {
         return Err(Error::invalid("department", "ITEM_DEPARTMENT", expected));
     }
     Ok(item)
 }
 
-/// A comparison and whom it asks about.
-struct Asked {
-    comparison: Uuid,
+/// Persons of a household who allow an item to be queried at this moment, and why others do not.
+struct Allowed {
     persons: Vec<Person>,
+    gaps: Vec<(Uuid, GapReason)>,
 }
 
 struct Person {
@@ -250,31 +236,164 @@ struct Person {
     name: String,
 }
 
-/// The persons of open comparisons who allow an item to be queried at this moment.
-async fn authorised(
+/// Asks about the households of open comparisons.
+async fn ask(
     registry: &impl Registry,
-    lacking: Vec<Lacking>,
+    households: Vec<(Uuid, HouseholdId)>,
     item: ItemKind,
-) -> Result<Vec<Asked>, Error> {
-    let ask = |lacking: Lacking| async move {
-        let persons = registry.authorised(lacking.household).await?;
-        let allow = persons.into_iter().filter(|p| {
-            p.items
-                .iter()
-                .any(|allowed| codes::item_kind(*allowed) == Some(item))
+) -> Result<HashMap<Uuid, Allowed>, Error> {
+    fn read<T: std::str::FromStr<Err: Into<anyhow::Error>>>(text: &str) -> Result<T, Error> {
+        text.parse()
+            .map_err(|error: T::Err| Error::Internal(error.into()))
+    }
+    let ask = |(id, household): (Uuid, HouseholdId)| async move {
+        let found = registry.authorised(household).await?;
+        let allow = found.persons.into_iter().filter(|p| {
+            let mut items = p.items.iter();
+            items.any(|allowed| codes::item_kind(*allowed) == Some(item))
         });
-        let persons = allow.filter_map(|person| {
-            Some(Person {
-                id: person.person_id.parse().ok()?,
-                id_number: person.id_number.parse().ok()?,
+        let persons = allow.map(|person| {
+            Ok(Person {
+                id: read(&person.person_id)?,
+                id_number: read(&person.id_number)?,
                 name: person.name,
             })
         });
-        Ok::<_, Error>(Asked {
-            comparison: lacking.id,
-            persons: persons.collect(),
-        })
+        let persons = persons.collect::<Result<_, Error>>()?;
+        let gaps = found.gaps.into_iter();
+        let gaps = gaps.filter(|gap| codes::item_kind(gap.item) == Some(item));
+        let gaps = gaps.map(|gap| Ok((read(&gap.person_id)?, gap.reason())));
+        let gaps = gaps.collect::<Result<_, Error>>()?;
+        Ok::<_, Error>((id, Allowed { persons, gaps }))
     };
-    let asks = futures::stream::iter(lacking.into_iter().map(|lacking| Ok(ask(lacking))));
+    let asks = futures::stream::iter(households.into_iter().map(|household| Ok(ask(household))));
     asks.try_buffer_unordered(ASKED_AT_ONCE).try_collect().await
+}
+
+/// Whom a file is compared with.
+struct Asked {
+    /// In the order of their places; somebody may be in two households.
+    numbers: Vec<(IdNumber, String)>,
+    /// By comparison, who may be compared when the file begins.
+    persons: HashSet<(Uuid, Uuid, IdNumber)>,
+}
+
+impl Asked {
+    /// Everybody who is allowed and was not compared before.
+    fn of(lacking: &[Lacking], allowed: &HashMap<Uuid, Allowed>) -> Self {
+        let (mut numbers, mut persons) = (HashMap::new(), HashSet::new());
+        for lacking in lacking {
+            let allowed = allowed.get(&lacking.id).into_iter();
+            let allowed = allowed.flat_map(|allowed| &allowed.persons);
+            for person in allowed.filter(|person| !lacking.compared.contains(&person.id)) {
+                let name = || person.name.clone();
+                numbers.entry(person.id_number).or_insert_with(name);
+                persons.insert((lacking.id, person.id, person.id_number));
+            }
+        }
+        let numbers = numbers.into_iter().collect();
+        Self { numbers, persons }
+    }
+
+    fn set(&self) -> Result<Authorised, Error> {
+        // Numbers have been checked and are there once; what the engine refuses is a fault in here.
+        let refused = |error: comparison_engine::Refused| Error::Internal(error.into());
+        let mut set = Authorised::builder();
+        for (number, name) in &self.numbers {
+            set.add(number.expose(), Some(name)).map_err(refused)?;
+        }
+        set.build().map_err(refused)
+    }
+
+    fn by_number<'a>(&self, found: &'a [Found]) -> HashMap<IdNumber, Vec<&'a Found>> {
+        let mut by_number: HashMap<IdNumber, Vec<&Found>> = HashMap::new();
+        for found in found {
+            if let Some((number, _)) = self.numbers.get(found.person as usize) {
+                by_number.entry(*number).or_default().push(found);
+            }
+        }
+        by_number
+    }
+}
+
+/// A file that has been compared.
+struct Batch {
+    id: BatchId,
+    data_date: NaiveDate,
+    item: ItemKind,
+    contract: Contract,
+}
+
+/// For whom an item of a comparison is compared now, and for whom not.
+struct Persons<'a> {
+    compared: Vec<&'a Person>,
+    left_out: LeftOut,
+}
+
+impl<'a> Persons<'a> {
+    /// Of a comparison whose item was compared for some `before`: who was allowed when the file began and
+    /// is allowed now that it has ended.
+    fn of(comparison: Uuid, before: &[Uuid], asked: &Asked, allowed: &'a Allowed) -> Self {
+        let (mut compared, mut left_out) = (Vec::new(), LeftOut::default());
+        for person in &allowed.persons {
+            if before.contains(&person.id) {
+                continue;
+            }
+            let key = (comparison, person.id, person.id_number);
+            if asked.persons.contains(&key) {
+                compared.push(person);
+            } else {
+                // Allowed while the file was being read.
+                left_out.not_authorised += 1;
+            }
+        }
+        for (_, reason) in allowed.gaps.iter().filter(|(id, _)| !before.contains(id)) {
+            *match reason {
+                GapReason::Withdrawn => &mut left_out.withdrawn,
+                GapReason::Expired => &mut left_out.expired,
+                GapReason::NotGiven | GapReason::Unspecified => &mut left_out.not_authorised,
+            } += 1;
+        }
+        Self { compared, left_out }
+    }
+}
+
+impl Batch {
+    /// What a row says against its person, but for who and in which comparison that is.
+    fn judge(&self, rules: &Rules, found: &Found, members: i64) -> Vec<Hit> {
+        let hit = |rule_id: &str, rule_version, kind, evidence| Hit {
+            id: Uuid::nil(),
+            comparison: Uuid::nil(),
+            item: self.item,
+            rule_id: rule_id.to_owned(),
+            rule_version,
+            kind,
+            person: Uuid::nil(),
+            evidence,
+            data_date: self.data_date,
+            batch: self.id.0,
+            row: found.row,
+            explanation: String::new(),
+            explanation_sha256: String::new(),
+            outcome: None,
+            decided_by: String::new(),
+            decided_reason: String::new(),
+            decided_on: None,
+        };
+        let review = |rule_id, evidence| vec![hit(rule_id, 1, FindingKind::Review, vec![evidence])];
+        match &found.what {
+            What::Contradiction { earlier } => {
+                review(CONTRADICTORY_ROWS, format!("earlier_row={earlier}"))
+            }
+            What::Unusable(code) => review(UNUSABLE_ROW, format!("fault={code}")),
+            What::Values(values) => {
+                let hits = rules.hits(values, members).map(|rule| {
+                    let version = i32::try_from(rule.version).unwrap_or(i32::MAX);
+                    let evidence = values.evidence(&self.contract);
+                    hit(&rule.rule_id, version, rule.kind, evidence)
+                });
+                hits.collect()
+            }
+        }
+    }
 }

@@ -2,13 +2,14 @@
 
 use chassis::{division_merge, error::Error, pg::Tx};
 use chrono::{DateTime, NaiveDate, Utc};
+use comparison_core::outcome::{ItemState, LeftOut};
 use kernel::{CaseId, Code, DivisionCode, HouseholdId, ItemKind};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::{
-    code, division,
+    ROWS_AT_ONCE, code, division,
     hit::{Hit, StoredHit},
 };
 
@@ -34,6 +35,20 @@ pub struct Received {
     pub item: ItemKind,
     pub data_date: NaiveDate,
     pub batch: Uuid,
+    /// Whom it was compared for.
+    pub compared: Vec<Uuid>,
+    pub left_out: LeftOut,
+}
+
+impl Received {
+    /// What counts of it.
+    pub const fn state(&self) -> ItemState {
+        ItemState {
+            item: self.item,
+            data_date: self.data_date,
+            left_out: self.left_out,
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -41,6 +56,10 @@ struct StoredReceived {
     item: String,
     data_date: NaiveDate,
     batch_id: Uuid,
+    compared: Vec<Uuid>,
+    not_authorised: u32,
+    expired: u32,
+    withdrawn: u32,
 }
 
 struct Row {
@@ -63,6 +82,12 @@ impl TryFrom<Row> for Comparison {
                 item: code("received_items", "item", &received.item)?,
                 data_date: received.data_date,
                 batch: received.batch_id,
+                compared: received.compared,
+                left_out: LeftOut {
+                    not_authorised: received.not_authorised,
+                    expired: received.expired,
+                    withdrawn: received.withdrawn,
+                },
             })
         });
         Ok(Self {
@@ -92,7 +117,9 @@ macro_rules! select {
             r#"select id, case_id, household_id, division_code, persons_compared, opened_at,
                       completed_at,
                       (select coalesce(jsonb_agg(jsonb_build_object('item', item,
-                                  'data_date', data_date, 'batch_id', batch_id)), '[]')
+                                  'data_date', data_date, 'batch_id', batch_id,
+                                  'compared', compared, 'not_authorised', not_authorised,
+                                  'expired', expired, 'withdrawn', withdrawn)), '[]')
                        from comparison.received_items r where r.comparison_id = c.id)
                       as "received!: Json<Vec<StoredReceived>>",
                       (select coalesce(jsonb_agg(to_jsonb(h) order by h.id), '[]')
@@ -137,25 +164,48 @@ pub async fn lock(tx: &mut Tx, id: Uuid) -> Result<Option<Comparison>, Error> {
     row.map(Comparison::try_from).transpose()
 }
 
-/// A comparison that lacks an item.
-#[derive(Debug, Clone, Copy)]
+/// Those of some that are under way; nobody else can change them until this transaction ends.
+pub async fn lock_open(tx: &mut Tx, ids: &[Uuid]) -> Result<Vec<Comparison>, Error> {
+    // In one order, so that two files do not wait for each other.
+    let open = sqlx::query_scalar!(
+        "select id from comparison.comparisons where id = any($1) and completed_at is null
+         order by id for update",
+        ids
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    let rows = select!("where id = any($1) order by id", &open)
+        .fetch_all(&mut **tx)
+        .await?;
+    rows.into_iter().map(TryFrom::try_from).collect()
+}
+
+/// A comparison that lacks an item, or persons of it.
+#[derive(Debug, Clone)]
 pub struct Lacking {
     pub id: Uuid,
     pub household: HouseholdId,
+    /// For whom the item was compared before.
+    pub compared: Vec<Uuid>,
+    /// For whom not.
+    pub left_out: LeftOut,
 }
 
 /// Comparisons under way at once: cases between authorisation and comparison, some hundreds in a
 /// county. More wait for the next delivery.
 const OPEN_MAX: i64 = 10_000;
 
-/// Open comparisons in scope that lack an item, oldest first.
+/// Open comparisons in scope that lack an item for somebody, oldest first.
 pub async fn lacking(tx: &mut Tx, item: ItemKind) -> Result<Vec<Lacking>, Error> {
     let rows = sqlx::query!(
-        "select id, household_id from comparison.comparisons c
-         where completed_at is null and not exists (
-             select from comparison.received_items r
-             where r.comparison_id = c.id and r.item = $1)
-         order by id limit $2",
+        r#"select c.id, c.household_id, coalesce(r.compared, '{}') as "compared!",
+                coalesce(r.not_authorised, 0) as "not_authorised!",
+                coalesce(r.expired, 0) as "expired!", coalesce(r.withdrawn, 0) as "withdrawn!"
+         from comparison.comparisons c
+         left join comparison.received_items r on r.comparison_id = c.id and r.item = $1
+         where c.completed_at is null
+           and (r.item is null or r.not_authorised + r.expired + r.withdrawn > 0)
+         order by c.id limit $2"#,
         item.as_str(),
         OPEN_MAX,
     )
@@ -164,6 +214,12 @@ pub async fn lacking(tx: &mut Tx, item: ItemKind) -> Result<Vec<Lacking>, Error>
     let lacking = rows.into_iter().map(|row| Lacking {
         id: row.id,
         household: HouseholdId(row.household_id),
+        compared: row.compared,
+        left_out: LeftOut {
+            not_authorised: row.not_authorised.unsigned_abs(),
+            expired: row.expired.unsigned_abs(),
+            withdrawn: row.withdrawn.unsigned_abs(),
+        },
     });
     Ok(lacking.collect())
 }
@@ -191,32 +247,64 @@ pub async fn open(
     Ok((inserted.rows_affected() == 1).then_some(id))
 }
 
-/// Notes that an item was compared for `persons` persons.
-pub async fn receive(
-    tx: &mut Tx,
-    comparison: &Comparison,
-    received: &Received,
-    persons: i32,
+#[derive(Serialize)]
+struct NewReceived<'a> {
+    comparison_id: Uuid,
+    division_code: DivisionCode,
+    item: &'static str,
+    data_date: NaiveDate,
+    batch_id: Uuid,
+    compared: &'a [Uuid],
+    not_authorised: u32,
+    expired: u32,
+    withdrawn: u32,
     completed_at: Option<DateTime<Utc>>,
-) -> Result<(), Error> {
-    sqlx::query!(
-        "with received as (
-             insert into comparison.received_items
-                 (comparison_id, division_code, item, data_date, batch_id)
-             values ($1, $2, $3, $4, $5))
-         update comparison.comparisons
-         set persons_compared = greatest(persons_compared, $6), completed_at = $7
-         where id = $1",
-        comparison.id,
-        comparison.division.as_str(),
-        received.item.as_str(),
-        received.data_date,
-        received.batch,
-        persons,
-        completed_at,
-    )
-    .execute(&mut **tx)
-    .await?;
+}
+
+/// Notes for whom an item was compared, in each of some comparisons.
+pub async fn receive(tx: &mut Tx, comparisons: &[Comparison], item: ItemKind) -> Result<(), Error> {
+    let received = comparisons.iter().filter_map(|comparison| {
+        let received = comparison.received.iter().find(|r| r.item == item)?;
+        Some(NewReceived {
+            comparison_id: comparison.id,
+            division_code: comparison.division,
+            item: item.as_str(),
+            data_date: received.data_date,
+            batch_id: received.batch,
+            compared: &received.compared,
+            not_authorised: received.left_out.not_authorised,
+            expired: received.left_out.expired,
+            withdrawn: received.left_out.withdrawn,
+            completed_at: comparison.completed_at,
+        })
+    });
+    let received: Vec<NewReceived<'_>> = received.collect();
+    for received in received.chunks(ROWS_AT_ONCE) {
+        sqlx::query!(
+            "with received as (
+                 select * from jsonb_to_recordset($1) as r (
+                     comparison_id uuid, division_code text, item text, data_date date, batch_id uuid,
+                     compared uuid[], not_authorised integer, expired integer, withdrawn integer,
+                     completed_at timestamptz)),
+             written as (
+                 insert into comparison.received_items
+                     (comparison_id, division_code, item, data_date, batch_id, compared,
+                      not_authorised, expired, withdrawn)
+                 select comparison_id, division_code, item, data_date, batch_id, compared,
+                        not_authorised, expired, withdrawn from received
+                 on conflict (comparison_id, item) do update
+                 set data_date = excluded.data_date, batch_id = excluded.batch_id,
+                     compared = excluded.compared, not_authorised = excluded.not_authorised,
+                     expired = excluded.expired, withdrawn = excluded.withdrawn)
+             update comparison.comparisons c
+             set persons_compared = greatest(persons_compared, cardinality(r.compared)),
+                 completed_at = r.completed_at
+             from received r where c.id = r.comparison_id",
+            Json(received) as _,
+        )
+        .execute(&mut **tx)
+        .await?;
+    }
     Ok(())
 }
 

@@ -7,10 +7,11 @@ use comparison_core::{
     outcome::{HitOutcome, HitState},
 };
 use kernel::{Code, DivisionCode, ItemKind};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+use sqlx::types::Json;
 use uuid::Uuid;
 
-use super::{code, damaged};
+use super::{ROWS_AT_ONCE, code, damaged};
 
 /// A hit.
 #[derive(Debug, Clone)]
@@ -108,28 +109,53 @@ pub async fn comparison_of(tx: &mut Tx, hit: Uuid) -> Result<Option<Uuid>, Error
     Ok(comparison)
 }
 
-/// Adds a hit.
-pub async fn insert(tx: &mut Tx, hit: &Hit, division: DivisionCode) -> Result<(), Error> {
-    sqlx::query!(
-        "insert into comparison.hits
-             (id, comparison_id, division_code, item, rule_id, rule_version, kind, person_id,
-              evidence, data_date, batch_id, row_number)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
-        hit.id,
-        hit.comparison,
-        division.as_str(),
-        hit.item.as_str(),
-        hit.rule_id,
-        hit.rule_version,
-        Code::as_str(hit.kind),
-        hit.person,
-        &hit.evidence,
-        hit.data_date,
-        hit.batch,
-        hit.row,
-    )
-    .execute(&mut **tx)
-    .await?;
+#[derive(Serialize)]
+struct NewHit<'a> {
+    id: Uuid,
+    comparison_id: Uuid,
+    division_code: DivisionCode,
+    item: &'static str,
+    rule_id: &'a str,
+    rule_version: i32,
+    kind: &'static str,
+    person_id: Uuid,
+    evidence: &'a [String],
+    data_date: NaiveDate,
+    batch_id: Uuid,
+    row_number: i64,
+}
+
+/// Adds hits, each with the division of its comparison.
+pub async fn insert(tx: &mut Tx, hits: &[(DivisionCode, Hit)]) -> Result<(), Error> {
+    for hits in hits.chunks(ROWS_AT_ONCE) {
+        let hits = hits.iter().map(|(division, hit)| NewHit {
+            id: hit.id,
+            comparison_id: hit.comparison,
+            division_code: *division,
+            item: hit.item.as_str(),
+            rule_id: &hit.rule_id,
+            rule_version: hit.rule_version,
+            kind: Code::as_str(hit.kind),
+            person_id: hit.person,
+            evidence: &hit.evidence,
+            data_date: hit.data_date,
+            batch_id: hit.batch,
+            row_number: hit.row,
+        });
+        let hits: Vec<NewHit<'_>> = hits.collect();
+        sqlx::query!(
+            "insert into comparison.hits
+                 (id, comparison_id, division_code, item, rule_id, rule_version, kind, person_id,
+                  evidence, data_date, batch_id, row_number)
+             select * from jsonb_to_recordset($1) as h (
+                 id uuid, comparison_id uuid, division_code text, item text, rule_id text,
+                 rule_version integer, kind text, person_id uuid, evidence text[], data_date date,
+                 batch_id uuid, row_number bigint)",
+            Json(hits) as _,
+        )
+        .execute(&mut **tx)
+        .await?;
+    }
     Ok(())
 }
 

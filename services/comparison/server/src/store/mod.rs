@@ -10,6 +10,9 @@ pub mod rule;
 use chassis::error::Error;
 use kernel::{Code, DivisionCode};
 
+/// Rows that one statement writes: enough that the way to the database does not count.
+const ROWS_AT_ONCE: usize = 1000;
+
 /// A row that does not say what it should: names the place, not the value.
 fn damaged(table: &'static str, column: &'static str) -> Error {
     Error::Internal(anyhow::anyhow!("comparison.{table}: bad {column}"))

@@ -1,16 +1,23 @@
 //! The asset comparison: whom it asks about, what it finds, when it is complete, who decides.
 
+use std::{io::Write as _, sync::Mutex};
+
 use chassis::{
     error::Error,
     testing::{caller, new_id},
 };
-use kernel::Role;
+use comparison::Registry;
+use comparison_core::row::Row;
+use encoding_rs::GB18030;
+use flate2::{Compression, write::GzEncoder};
+use kernel::{HouseholdId, Role};
 use proto::{
     comparison::v1::{
         AnswerHitRequest, BatchHeader, CaseFacts, DecideHitRequest, FindingKind,
-        GetCaseFactsRequest, HitOutcome, StartComparisonRequest,
-        comparison_service_server::ComparisonService,
+        GetCaseFactsRequest, Hit, HitOutcome, StartComparisonRequest, SubmitItemFileRequest,
+        comparison_service_server::ComparisonService, submit_item_file_request::Part,
     },
+    households::v1::{FoundPerson, GapReason, ListAuthorisedPersonsResponse},
     r#type::v1::ItemKind,
     workflow::v1::GetEvidenceStatusResponse,
 };
@@ -204,14 +211,24 @@ async fn nobody_is_compared_who_has_not_allowed_it_and_outsiders_leave_no_trace(
     );
     assert_eq!(report.bad_rows[0].code, "NAME_MISMATCH");
     assert_eq!(
-        report.hits_recorded, 1,
-        "the wife allowed her vehicles only"
+        report.hits_recorded, 2,
+        "the wife allowed her vehicles only, another name is to be looked at"
     );
     let comparison = desk
         .comparison(&officer(), case)
         .await
         .expect("a comparison");
-    assert_eq!(comparison.hits[0].person_id, head.id.to_string());
+    let rules: Vec<&str> = comparison.hits.iter().map(|hit| &*hit.rule_id).collect();
+    assert_eq!(rules, ["C-HSE-01", "C-ROW-02"]);
+    assert_eq!(comparison.hits[1].evidence, ["fault=NAME_MISMATCH"]);
+    let of_head = |hit: &Hit| hit.person_id == head.id.to_string();
+    assert!(comparison.hits.iter().all(of_head));
+    let housing = &comparison.items[1];
+    assert!(!housing.received, "not for everybody");
+    assert_eq!(
+        (housing.persons_compared, housing.persons_not_authorised),
+        (1, 1)
+    );
 
     // The same file for a case that came later.
     let again = desk
@@ -225,7 +242,7 @@ async fn nobody_is_compared_who_has_not_allowed_it_and_outsiders_leave_no_trace(
         .item(&officer(), &people, header, &content)
         .await
         .expect("taken in");
-    assert_eq!(again.hits_recorded, 1);
+    assert_eq!(again.hits_recorded, 2);
 
     let mut owner = desk.test.owner().await;
     let tables: Vec<String> = sqlx::query_scalar(
@@ -322,5 +339,310 @@ async fn sec3_without_evidence_no_comparison_is_opened_or_answered() {
         .expect("taken in");
     let started = desk.service.start_comparison(by(&officer(), start())).await;
     started.expect("opened");
+    desk.close().await;
+}
+
+fn gzip(text: &[u8]) -> Vec<u8> {
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::default());
+    gzip.write_all(text).expect("packed");
+    gzip.finish().expect("packed")
+}
+
+/// What is kept of files.
+async fn kept(desk: &Desk) -> i64 {
+    let mut owner = desk.test.owner().await;
+    sqlx::query_scalar(
+        "select (select count(*) from comparison.batches) + (select count(*) from comparison.hits)
+              + (select count(*) from comparison.received_items)",
+    )
+    .fetch_one(&mut owner)
+    .await
+    .expect("counted")
+}
+
+#[tokio::test]
+async fn a_file_is_read_as_offices_export_it_packed_or_not() {
+    let desk = Desk::open(None).await;
+    let case = new_id();
+    let household = new_id();
+    let head = Person::new("买买提·艾力", 1, household);
+    let people = People(vec![head.clone()]);
+    desk.authorised(case, household).await;
+    let rows = [(&*head.number, "买买提 • 艾力", "860.5")];
+    for (item, packed, gbk) in [
+        (ItemKind::BankDeposit, false, false),
+        (ItemKind::Securities, true, false),
+        (ItemKind::HousingFund, false, true),
+        (ItemKind::Insurance, true, true),
+    ] {
+        let (header, text) = match item {
+            ItemKind::Insurance => file(
+                &desk,
+                item,
+                &[(&head.number, "买买提•艾力", "\"投资型,甲\"")],
+            ),
+            _ => file(&desk, item, &rows),
+        };
+        let mut bytes = if gbk {
+            GB18030.encode(&text).0.into_owned()
+        } else {
+            format!("\u{feff}{text}").into_bytes()
+        };
+        if packed {
+            bytes = gzip(&bytes);
+        }
+        let report = desk.item(&officer(), &people, header, &bytes).await;
+        let report = report.expect("taken in");
+        assert_eq!((report.rows_read, report.rows_refused), (1, 0), "{item:?}");
+    }
+    let comparison = desk.comparison(&officer(), case).await.expect("one");
+    let rules: Vec<&str> = comparison.hits.iter().map(|hit| &*hit.rule_id).collect();
+    assert_eq!(rules, ["C-PRO-01", "C-INS-01"]);
+    assert_eq!(comparison.hits[1].evidence[0], "kind=投资型,甲");
+    desk.close().await;
+}
+
+#[tokio::test]
+async fn rows_that_contradict_each_other_are_looked_at_by_a_person() {
+    let desk = Desk::open(None).await;
+    let (case, household) = (new_id(), new_id());
+    let head = Person::new("赵甲", 1, household);
+    let people = People(vec![head.clone()]);
+    desk.authorised(case, household).await;
+    let rows = ["100", "100", "900", "viel"].map(|base| (&*head.number, "赵甲", base));
+    let (header, text) = file(&desk, ItemKind::HousingFund, &rows);
+    let report = desk.item(&officer(), &people, header, &text).await;
+    let report = report.expect("taken in");
+    let codes: Vec<(i64, &str)> = report.bad_rows.iter().map(|r| (r.row, &*r.code)).collect();
+    assert_eq!(
+        codes,
+        [(4, "CONTRADICTORY_ROWS"), (5, "CONTRADICTORY_ROWS")]
+    );
+    let comparison = desk.comparison(&officer(), case).await.expect("one");
+    let hits = comparison
+        .hits
+        .iter()
+        .map(|hit| (hit.row, &*hit.rule_id, &*hit.evidence[0]));
+    assert_eq!(
+        hits.collect::<Vec<_>>(),
+        [
+            (4, "C-ROW-01", "earlier_row=2"),
+            (5, "C-ROW-01", "earlier_row=2")
+        ]
+    );
+    assert_eq!(facts(&desk, case).await.expect("facts").reviews_open, 2);
+
+    // Of things that there may be many of, each row counts; but not without end.
+    let many: Vec<(&str, &str, &str)> = (0..80).map(|_| (&*head.number, "赵甲", "车,")).collect();
+    let (header, text) = file(&desk, ItemKind::Vehicle, &many);
+    let report = desk.item(&officer(), &people, header, &text).await;
+    let report = report.expect("taken in");
+    assert_eq!((report.rows_refused, report.hits_recorded), (30, 51));
+    assert_eq!(report.bad_rows[0].code, "TOO_MANY_ROWS");
+    desk.close().await;
+}
+
+/// A registry that answers differently when it is asked again.
+struct Changing(Mutex<Vec<People>>);
+
+impl Registry for Changing {
+    async fn lookup(&self, _rows: &[(u32, Row)]) -> Result<Vec<FoundPerson>, Error> {
+        unreachable!("alerts only")
+    }
+
+    async fn authorised(
+        &self,
+        household: HouseholdId,
+    ) -> Result<ListAuthorisedPersonsResponse, Error> {
+        let people = {
+            let mut answers = self.0.lock().expect("not poisoned");
+            if answers.len() > 1 {
+                answers.remove(0)
+            } else {
+                answers[0].clone()
+            }
+        };
+        people.authorised(household).await
+    }
+}
+
+#[tokio::test]
+async fn cmp4_who_withdraws_while_the_file_is_read_gets_nothing_recorded() {
+    let desk = Desk::open(None).await;
+    let (case, household) = (new_id(), new_id());
+    let none = |serial, name, gap| Person {
+        items: Vec::new(),
+        gap,
+        ..Person::new(name, serial, household)
+    };
+    let head = Person::new("赵甲", 1, household);
+    let wife = Person::new("钱乙", 2, household);
+    let son = Person::new("赵丙", 3, household);
+    let uncle = none(4, "赵丁", GapReason::NotGiven);
+    let first = People(vec![head.clone(), wife.clone(), son.clone(), uncle.clone()]);
+    let without = |person: &Person, gap| Person {
+        items: Vec::new(),
+        gap,
+        ..person.clone()
+    };
+    let last = People(vec![
+        head.clone(),
+        without(&wife, GapReason::Withdrawn),
+        without(&son, GapReason::Expired),
+        // He allows it too late: his row has not been read.
+        Person {
+            items: all_items().collect(),
+            ..uncle.clone()
+        },
+    ]);
+    desk.authorised(case, household).await;
+    let rows: Vec<(&str, &str, &str)> = [&head, &wife, &son, &uncle]
+        .map(|person| (&*person.number, person.name, "小型汽车,"))
+        .to_vec();
+    let (header, text) = file(&desk, ItemKind::Vehicle, &rows);
+    let changing = Changing(Mutex::new(vec![first.clone(), last]));
+    let report = desk
+        .item(&officer(), &changing, header.clone(), &text)
+        .await;
+    assert_eq!(report.expect("taken in").hits_recorded, 1);
+    let vehicles = |comparison: &proto::comparison::v1::Comparison| {
+        let item = comparison
+            .items
+            .iter()
+            .find(|i| i.item() == ItemKind::Vehicle);
+        item.cloned().expect("an item")
+    };
+    let comparison = desk.comparison(&officer(), case).await.expect("one");
+    assert_eq!(comparison.hits.len(), 1);
+    assert_eq!(comparison.hits[0].person_id, head.id.to_string());
+    let item = vehicles(&comparison);
+    assert_eq!(
+        (
+            item.received,
+            item.persons_compared,
+            item.persons_not_authorised
+        ),
+        (false, 1, 1)
+    );
+    assert_eq!((item.persons_withdrawn, item.persons_expired), (1, 1));
+    let found = facts(&desk, case).await.expect("facts");
+    assert_eq!((found.items_missing.len(), found.persons_left_out), (9, 3));
+
+    // Everybody allows it again: the same file counts for those who were left out, and for no one twice.
+    let all = [&head, &wife, &son, &uncle].map(|person| Person {
+        items: all_items().collect(),
+        ..person.clone()
+    });
+    let all = People(all.to_vec());
+    let report = desk.item(&officer(), &all, header.clone(), &text).await;
+    let report = report.expect("taken in");
+    assert_eq!((report.hits_recorded, report.rows_unmatched), (3, 1));
+    let comparison = desk.comparison(&officer(), case).await.expect("one");
+    let item = vehicles(&comparison);
+    assert_eq!((item.received, item.persons_compared), (true, 4));
+    assert_eq!(comparison.hits.len(), 4);
+    let found = facts(&desk, case).await.expect("facts");
+    assert_eq!((found.items_missing.len(), found.persons_left_out), (8, 0));
+    let again = desk.item(&officer(), &all, header, &text).await;
+    assert_eq!(again.expect("known"), report);
+    desk.close().await;
+}
+
+#[tokio::test]
+async fn bad_files_get_typed_answers_and_leave_nothing() {
+    let desk = Desk::open(None).await;
+    let (case, household) = (new_id(), new_id());
+    let head = Person::new("赵甲", 1, household);
+    let people = People(vec![head.clone()]);
+    desk.authorised(case, household).await;
+    let rows: Vec<(&str, &str, &str)> = (0..40).map(|_| (&*head.number, "赵甲", "车,")).collect();
+    let (header, text) = file(&desk, ItemKind::Vehicle, &rows);
+    let packed = gzip(text.as_bytes());
+    let mut damaged = packed.clone();
+    let len = damaged.len();
+    damaged[len - 6] ^= 0xFF;
+    let utf16: Vec<u8> = "\u{feff}id_number"
+        .encode_utf16()
+        .flat_map(u16::to_le_bytes)
+        .collect();
+    let no_kind = text.replacen("kind", "art", 1);
+    let twice = text.replacen("exemption", "kind", 1);
+    for (bytes, code) in [
+        (&packed[..len - 9], "FILE_TRUNCATED"),
+        (&damaged, "MALFORMED_FILE"),
+        (&utf16, "FILE_ENCODING"),
+        (no_kind.as_bytes(), "HEADER_MISSING"),
+        (twice.as_bytes(), "HEADER_DUPLICATE"),
+        (b"", "HEADER_MISSING"),
+        (&[0; 5000], "HEADER_MISSING"),
+    ] {
+        match desk.item(&officer(), &people, header.clone(), bytes).await {
+            Err(Error::Invalid(violations)) => assert_eq!(violations[0].code, code),
+            other => panic!("{code}: {other:?}"),
+        }
+    }
+    // A stream that breaks off after whole rows is no shorter file.
+    let message = |part| Ok(SubmitItemFileRequest { part: Some(part) });
+    let chunk = || message(Part::Chunk(text.clone().into_bytes()));
+    let broken = Err(tonic::Status::cancelled("gone"));
+    for broken in [
+        vec![message(Part::Header(header.clone())), chunk(), broken],
+        vec![
+            message(Part::Header(header.clone())),
+            chunk(),
+            message(Part::Header(header.clone())),
+        ],
+        vec![chunk()],
+        vec![],
+    ] {
+        match desk.item_stream(&officer(), &people, broken).await {
+            Err(Error::Invalid(violations)) => assert_eq!(violations[0].code, "INCOMPLETE"),
+            other => panic!("must be refused: {other:?}"),
+        }
+    }
+    assert_eq!(kept(&desk).await, 0, "half a batch is none");
+
+    let mut wrong_check = head.number.clone();
+    let last = if wrong_check.pop() == Some('0') {
+        '1'
+    } else {
+        '0'
+    };
+    wrong_check.push(last);
+    let bad = [
+        (&*wrong_check, "赵甲", "车,"),
+        ("999999800101001", "赵甲", "车,"),
+        ("9.99999198001010E+17", "赵甲", "车,"),
+        ("", "赵甲", "车,"),
+        (&*head.number, "", "车,"),
+        (&*head.number, "赵甲", "一二三四五六七八九十一二三,"),
+        (&*head.number, "赵甲", "\"车"),
+    ];
+    let (header, text) = file(&desk, ItemKind::Vehicle, &bad);
+    let report = desk.item(&officer(), &people, header, &text).await;
+    let report = report.expect("taken in");
+    let codes: Vec<(i64, &str, &str)> = report
+        .bad_rows
+        .iter()
+        .map(|bad| (bad.row, &*bad.column, &*bad.code))
+        .collect();
+    assert_eq!(
+        codes,
+        [
+            (2, "id_number", "ID_CHECK_DIGIT"),
+            (3, "id_number", "ID_FIFTEEN_DIGITS"),
+            (4, "id_number", "ID_SPREADSHEET_FLOAT"),
+            (5, "id_number", "REQUIRED"),
+            (6, "name", "REQUIRED"),
+            (7, "kind", "WORD"),
+            (8, "", "QUOTE"),
+        ]
+    );
+    assert!(report.bad_rows.iter().all(|bad| !bad.reason.is_empty()));
+    assert_eq!((report.rows_read, report.rows_refused), (7, 7));
+    assert_eq!(
+        report.hits_recorded, 2,
+        "two rows of his are to be looked at"
+    );
     desk.close().await;
 }

@@ -28,7 +28,9 @@ use proto::{
         submit_alert_batch_request, submit_item_file_request,
     },
     feed::v1::Item,
-    households::v1::{AuthorisedPerson, FoundPerson},
+    households::v1::{
+        AuthorisationGap, AuthorisedPerson, FoundPerson, GapReason, ListAuthorisedPersonsResponse,
+    },
     r#type::v1::{ItemKind, SubjectClass},
     workflow::v1::{CaseEvent, GetEvidenceStatusResponse},
 };
@@ -50,6 +52,8 @@ pub struct Person {
     pub class: SubjectClass,
     /// Items that may be queried today.
     pub items: Vec<ItemKind>,
+    /// Why the others may not.
+    pub gap: GapReason,
 }
 
 impl Person {
@@ -62,6 +66,7 @@ impl Person {
             division: VILLAGE,
             class: SubjectClass::General,
             items: all_items().collect(),
+            gap: GapReason::NotGiven,
         }
     }
 }
@@ -91,19 +96,33 @@ impl Registry for People {
         Ok(rows.iter().map(|(_, row)| find(row)).collect())
     }
 
-    async fn authorised(&self, household: HouseholdId) -> Result<Vec<AuthorisedPerson>, Error> {
+    async fn authorised(
+        &self,
+        household: HouseholdId,
+    ) -> Result<ListAuthorisedPersonsResponse, Error> {
         let of_household = self
             .0
             .iter()
             .filter(|person| person.household == household.0);
-        let persons = of_household.map(|person| AuthorisedPerson {
+        let gaps = of_household.clone().flat_map(|person| {
+            let gaps = all_items().filter(|item| !person.items.contains(item));
+            gaps.map(|item| AuthorisationGap {
+                person_id: person.id.to_string(),
+                item: item.into(),
+                reason: person.gap.into(),
+            })
+        });
+        let persons = of_household.clone().map(|person| AuthorisedPerson {
             person_id: person.id.to_string(),
             name: person.name.to_owned(),
             id_number: person.number.clone(),
             items: person.items.iter().map(|item| (*item).into()).collect(),
             ..AuthorisedPerson::default()
         });
-        Ok(persons.collect())
+        Ok(ListAuthorisedPersonsResponse {
+            persons: persons.collect(),
+            gaps: gaps.collect(),
+        })
     }
 }
 
@@ -192,23 +211,29 @@ impl Desk {
     pub async fn item(
         &self,
         caller: &Caller,
-        people: &People,
+        people: &impl Registry,
         header: BatchHeader,
-        file: &str,
+        file: impl AsRef<[u8]>,
     ) -> Result<BatchReport, Error> {
         use submit_item_file_request::Part;
-        let chunks = file
-            .as_bytes()
-            .chunks(1000)
-            .map(|chunk| Part::Chunk(chunk.to_vec()));
+        let chunks = file.as_ref().chunks(1000);
+        let chunks = chunks.map(|chunk| Part::Chunk(chunk.to_vec()));
         let parts = std::iter::once(Part::Header(header)).chain(chunks);
-        let messages: Vec<Result<_, Status>> = parts
-            .map(|part| Ok(SubmitItemFileRequest { part: Some(part) }))
-            .collect();
+        let messages = parts.map(|part| Ok(SubmitItemFileRequest { part: Some(part) }));
+        let messages: Vec<Result<_, Status>> = messages.collect();
+        self.item_stream(caller, people, messages).await
+    }
+
+    /// The same as a stream that may break off.
+    pub async fn item_stream(
+        &self,
+        caller: &Caller,
+        people: &impl Registry,
+        messages: Vec<Result<SubmitItemFileRequest, Status>>,
+    ) -> Result<BatchReport, Error> {
         let messages = tokio_stream::iter(messages);
-        self.service
-            .submit_item_from(caller, messages, people)
-            .await
+        let answer = self.service.submit_item_from(caller, messages, people);
+        answer.await
     }
 
     /// A case of a household is authorised: the workflow service tells of it.

@@ -5,10 +5,11 @@ use chassis::{
     decode::{Fields, codes},
     error::Error,
 };
-use households_core::authorisation::{self, Authorisation};
+use households_core::authorisation::{self, Authorisation, Gap};
 use kernel::HouseholdId;
 use proto::households::v1::{
-    AuthorisedPerson, ListAuthorisedPersonsRequest, ListAuthorisedPersonsResponse,
+    AuthorisationGap, AuthorisedPerson, GapReason, ListAuthorisedPersonsRequest,
+    ListAuthorisedPersonsResponse,
 };
 
 use super::Service;
@@ -48,7 +49,19 @@ pub async fn handle(
             expires_on: a.expires_on.to_string(),
         })
     });
+    let gaps = authorisation::gaps(&members, &newest_first, &purpose, tx.today());
+    let gaps = gaps.map(|(person, item, gap)| AuthorisationGap {
+        person_id: person.to_string(),
+        item: codes::item_kind_to_proto(item),
+        reason: match gap {
+            Gap::NotGiven => GapReason::NotGiven,
+            Gap::Expired => GapReason::Expired,
+            Gap::Withdrawn => GapReason::Withdrawn,
+        }
+        .into(),
+    });
     Ok(ListAuthorisedPersonsResponse {
         persons: persons.collect(),
+        gaps: gaps.collect(),
     })
 }

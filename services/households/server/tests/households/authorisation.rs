@@ -60,12 +60,14 @@ async fn a_household_is_authorised_when_every_adult_is_and_until_one_withdraws()
             .service
             .list_authorised_persons(by(&service(), request))
             .await;
-        listed.expect("listed").into_inner().persons
+        listed.expect("listed").into_inner()
     };
-    assert_eq!(persons().await.len(), 3);
+    assert_eq!(persons().await.persons.len(), 3);
+    assert!(persons().await.gaps.is_empty());
     assert!(
         persons()
             .await
+            .persons
             .iter()
             .any(|p| p.id_number == members[0].id_number)
     );
@@ -80,7 +82,10 @@ async fn a_household_is_authorised_when_every_adult_is_and_until_one_withdraws()
         .withdraw_authorisation(by(&cadre(), withdraw()))
         .await;
     withdrawn.expect("withdrawn");
-    assert_eq!(persons().await.len(), 2);
+    let left = persons().await;
+    assert_eq!((left.persons.len(), left.gaps.len()), (2, 9));
+    let is_withdrawn = |gap: &AuthorisationGap| gap.reason() == GapReason::Withdrawn;
+    assert!(left.gaps.iter().all(is_withdrawn));
     assert_eq!(desk.facts(&id).await.persons_authorised, 2);
     match error(
         desk.service
@@ -92,7 +97,7 @@ async fn a_household_is_authorised_when_every_adult_is_and_until_one_withdraws()
     }
     // The others end with their year.
     desk.pass(367);
-    assert!(persons().await.is_empty());
+    assert!(persons().await.persons.is_empty());
     let request = ListAuthorisationsRequest {
         household_id: id.clone(),
     };

@@ -34,6 +34,8 @@ pub fn compared(
                 "",
             );
         }
+        let left_out = facts.persons_left_out;
+        checks.need(left_out == 0, "CMP-4", "PERSONS_LEFT_OUT", 0, left_out);
     } else if let Some(oldest) = facts.oldest_data {
         let most = i64::from(case.template.parameters.comparison_age_days_max);
         let age = (today - oldest).num_days();

@@ -62,6 +62,7 @@ fn t9_needs_a_whole_fresh_comparison_without_open_hits() {
     walk.facts.comparison = Some(ComparisonFacts {
         complete: false,
         items_missing: vec![ItemKind::Vehicle, ItemKind::BankDeposit],
+        persons_left_out: 1,
         hard_flaws_open: 1,
         reviews_open: 2,
         ..good.clone()
@@ -71,6 +72,7 @@ fn t9_needs_a_whole_fresh_comparison_without_open_hits() {
         [
             "S34 ITEMS_COMPARED",
             "S34 ITEMS_MISSING",
+            "CMP-4 PERSONS_LEFT_OUT",
             "S36 HARD_FLAWS_OPEN",
             "CMP-6 REVIEWS_OPEN"
         ]

@@ -46,6 +46,7 @@ pub fn comparison(facts: comparison::v1::CaseFacts) -> anyhow::Result<Comparison
             .into_iter()
             .filter_map(codes::item_kind)
             .collect(),
+        persons_left_out: count(facts.persons_left_out),
         oldest_data: read_day(&facts.oldest_data_date).context("oldest_data_date")?,
         hard_flaws_open: count(facts.hard_flaws_open),
         hard_flaws_confirmed: count(facts.hard_flaws_confirmed),
@@ -102,6 +103,7 @@ pub fn provenance(facts: &Facts, needs: Needs) -> Vec<String> {
         note("comparison_opened", &opened);
         note("comparison_complete", &c.complete);
         note("items_missing", &listed(&c.items_missing));
+        note("persons_left_out", &c.persons_left_out);
         note("oldest_data", &day(c.oldest_data));
         note("hard_flaws_open", &c.hard_flaws_open);
         note("hard_flaws_confirmed", &c.hard_flaws_confirmed);
