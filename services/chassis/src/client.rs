@@ -235,17 +235,21 @@ impl Inner {
         replicas.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Whether what is known can be used as it is.
+    fn is_fresh(&self, known: &Replicas, generation: u64) -> bool {
+        let outdated = known.generation != generation && !known.all.is_empty();
+        !outdated && self.now_ms() < self.look_up_at_ms.load(Ordering::Relaxed)
+    }
+
     /// The replicas as they are now. One call looks them up, others go on with what is known.
-    async fn current(&self) -> Result<Arc<Replicas>, io::Error> {
-        let known = self.replicas();
+    async fn current(&self) -> io::Result<Arc<Replicas>> {
         let generation = self.tls.as_ref().map_or(0, Tls::generation);
-        let stale = known.generation != generation;
-        let due = self.now_ms() >= self.look_up_at_ms.load(Ordering::Relaxed);
-        if !known.all.is_empty() && !stale && !due {
-            return Ok(known);
+        let known = self.replicas();
+        if self.is_fresh(&known, generation) {
+            return some(known);
         }
-        let _looking_up = match known.all.is_empty() || stale {
-            // Without any there is nothing to go on with.
+        let _looking_up = match known.all.is_empty() || known.generation != generation {
+            // There is nothing to go on with.
             true => self.looking_up.lock().await,
             false => match self.looking_up.try_lock() {
                 Ok(held) => held,
@@ -253,15 +257,18 @@ impl Inner {
             },
         };
         let known = self.replicas();
-        let due = self.now_ms() >= self.look_up_at_ms.load(Ordering::Relaxed);
-        if !known.all.is_empty() && known.generation == generation && !due {
-            return Ok(known);
+        if self.is_fresh(&known, generation) {
+            return some(known);
         }
-        self.look_up_at_ms.store(
-            self.now_ms() + u64::try_from(LOOK_UP_EVERY.as_millis()).unwrap_or(0),
-            Ordering::Relaxed,
-        );
-        let found = match self.look_up().await {
+        let found = self.look_up().await;
+        // Set when the answer is there: whoever waited for it uses it, be it that there is none.
+        let again = match found {
+            Ok(_) => LOOK_UP_EVERY,
+            Err(_) => LOOK_UP_AFTER_BREAK,
+        };
+        let again = self.now_ms() + u64::try_from(again.as_millis()).unwrap_or(0);
+        self.look_up_at_ms.store(again, Ordering::Relaxed);
+        let found = match found {
             Ok(found) => found,
             Err(error) if known.all.is_empty() => return Err(error),
             Err(error) => {
@@ -457,6 +464,16 @@ impl Inner {
     }
 }
 
+fn some(replicas: Arc<Replicas>) -> io::Result<Arc<Replicas>> {
+    match replicas.all.is_empty() {
+        true => Err(io::Error::new(
+            io::ErrorKind::NotFound,
+            "the name could not be looked up",
+        )),
+        false => Ok(replicas),
+    }
+}
+
 fn bracketed(host: &str) -> String {
     match host.contains(':') {
         true => format!("[{host}]"),
@@ -626,6 +643,35 @@ mod tests {
         assert_eq!(shares(&mut client).await, (0, 40));
         first.wait(Duration::from_secs(5)).await;
         second.wait(Duration::from_secs(5)).await;
+    }
+
+    #[tokio::test]
+    async fn calls_do_not_queue_behind_a_name_server_that_is_away() {
+        let asked = Arc::new(AtomicUsize::new(0));
+        let counted = asked.clone();
+        let lookup: Lookup = Arc::new(move |_, _| {
+            counted.fetch_add(1, Ordering::Relaxed);
+            Box::pin(async {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                Err(io::ErrorKind::TimedOut.into())
+            })
+        });
+        let channel = Channel::new("http://households:50051", None, lookup).expect("a URL");
+        let began = Instant::now();
+        let calls = (0..50).map(|_| {
+            let mut client = HealthClient::new(channel.clone());
+            async move { ask(&mut client).await }
+        });
+        for answer in futures::future::join_all(calls).await {
+            let code = answer.expect_err("no address").code();
+            assert_eq!(code, tonic::Code::Unavailable);
+        }
+        assert!(
+            began.elapsed() < Duration::from_secs(1),
+            "{:?}",
+            began.elapsed()
+        );
+        assert_eq!(asked.load(Ordering::Relaxed), 1);
     }
 
     #[tokio::test]
