@@ -59,7 +59,19 @@ impl Sandbox {
         let database = TestDatabase::create().await;
         let url = database.config.url.expose_secret().to_owned();
         let connections = database.config.max_connections;
-        Self::start_on(database, url, connections, Lifecycle::new()).await
+        Self::start_on(database, url, connections, Lifecycle::new(), None).await
+    }
+
+    /// Starts everything with a Redis.
+    ///
+    /// # Panics
+    /// It does not start.
+    pub async fn start_with_redis(redis_url: String) -> Self {
+        let database = TestDatabase::create().await;
+        let url = database.config.url.expose_secret().to_owned();
+        let connections = database.config.max_connections;
+        let (relay, redis_url) = (Lifecycle::new(), Some(redis_url));
+        Self::start_on(database, url, connections, relay, redis_url).await
     }
 
     /// Starts everything with pools of so many connections, and writes down every statement.
@@ -78,7 +90,7 @@ impl Sandbox {
             .await;
         let url = format!("{user}@{relay}/{name}?sslmode=disable");
         (
-            Self::start_on(database, url, connections, lifecycle).await,
+            Self::start_on(database, url, connections, lifecycle, None).await,
             statements,
         )
     }
@@ -88,6 +100,7 @@ impl Sandbox {
         url: String,
         connections: u32,
         relay: Lifecycle,
+        redis_url: Option<String>,
     ) -> Self {
         // A provider is installed only once; whoever was first is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
@@ -105,7 +118,7 @@ impl Sandbox {
             databases: &databases,
             secrets: &secrets,
             issuer: issuer.clone(),
-            redis_url: None,
+            redis_url,
             evidence: folder.path().join("evidence"),
             witnesses: vec![witness().verifier().to_string()],
             clock: clock.clone(),

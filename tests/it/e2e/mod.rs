@@ -5,6 +5,7 @@ mod bad_input;
 mod batching;
 mod evidence;
 mod ledger;
+mod outsiders;
 mod personal_data;
 mod queues;
 mod scenario_01_shock;
