@@ -160,6 +160,10 @@ impl Secret {
 }
 
 /// A scalar by lot; zero has a chance of 2^-252.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "whoever could draw it again would know the secret"
+)]
 fn draw() -> Scalar {
     let mut bytes = [0; 64];
     rand::rng().fill_bytes(&mut bytes);
