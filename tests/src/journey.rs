@@ -115,7 +115,7 @@ impl<'a> Journey<'a> {
     /// The current instant, as the gateway reads it.
     #[must_use]
     pub fn now(&self) -> String {
-        kernel::local_time(self.sandbox.now())
+        kernel::local_time(self.sandbox.now()).to_string()
     }
 
     /// T2.

@@ -2,9 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use chrono::{
-    DateTime, Datelike, FixedOffset, Months, NaiveDate, NaiveTime, SecondsFormat, TimeDelta, Utc,
-};
+use chrono::{DateTime, Datelike, FixedOffset, Months, NaiveDate, NaiveTime, TimeDelta, Utc};
 
 /// UTC+8.
 const SHANGHAI_SECONDS: i32 = 8 * 3600;
@@ -17,17 +15,12 @@ pub fn local_date(instant: DateTime<Utc>) -> NaiveDate {
     })
 }
 
-/// The instant as the county's clocks show it, e.g. `2026-03-02T10:30:00+08:00`.
+/// The instant as the county's clocks show it, e.g. `2026-03-02T10:30:00+08:00`. Written when it is shown.
 #[must_use]
-pub fn local_time(instant: DateTime<Utc>) -> String {
+pub fn local_time(instant: DateTime<Utc>) -> impl fmt::Display {
     let zone = FixedOffset::east_opt(SHANGHAI_SECONDS);
-    zone.map_or_else(
-        || instant.to_rfc3339_opts(SecondsFormat::Secs, true),
-        |zone| {
-            let shown = instant.with_timezone(&zone);
-            shown.to_rfc3339_opts(SecondsFormat::Secs, true)
-        },
-    )
+    let local = zone.map_or(instant.fixed_offset(), |zone| instant.with_timezone(&zone));
+    local.format("%Y-%m-%dT%H:%M:%S%:z")
 }
 
 /// The instant at which a day in the county begins.

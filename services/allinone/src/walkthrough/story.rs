@@ -125,7 +125,7 @@ impl Story {
     }
 
     fn noon(&self) -> String {
-        kernel::local_time(kernel::day_start(self.today) + TimeDelta::hours(12))
+        kernel::local_time(kernel::day_start(self.today) + TimeDelta::hours(12)).to_string()
     }
 
     async fn assess(&mut self) -> anyhow::Result<()> {

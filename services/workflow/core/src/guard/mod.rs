@@ -10,7 +10,7 @@ mod notice;
 mod objection;
 mod remedy;
 
-use std::fmt::Display;
+use std::fmt::{self, Display};
 
 use chrono::{DateTime, NaiveDate, Utc};
 use kernel::{
@@ -98,14 +98,8 @@ impl Checks {
     ) {
         let is_outside = |at: &DateTime<Utc>| Some(*at) < from || local_date(*at) > last;
         let outside = moments.into_iter().find(is_outside);
-        let [from, found] = [from, outside].map(|at| at.map(local_time).unwrap_or_default());
-        self.need(
-            outside.is_none(),
-            rule,
-            code,
-            format_args!("{from}..{last}"),
-            found,
-        );
+        let needed = format_args!("{}..{last}", Shown(from));
+        self.need(outside.is_none(), rule, code, needed, Shown(outside));
     }
 
     /// A step of the past that somebody has to be told of.
@@ -169,6 +163,15 @@ impl Checks {
     /// The rules that held, when nothing is unmet.
     pub fn verdict(self) -> Result<Vec<RuleId>, Refusal> {
         Refusal::check(self.unmet).map(|()| self.held)
+    }
+}
+
+/// An instant as the county's clocks show it, written for a refusal only.
+struct Shown(Option<DateTime<Utc>>);
+
+impl Display for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.map_or(Ok(()), |at| local_time(at).fmt(f))
     }
 }
 

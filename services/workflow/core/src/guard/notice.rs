@@ -1,5 +1,7 @@
 //! The public notice (T6, T7): at every required place (S30), for seven full days (S31).
 
+use std::fmt;
+
 use chrono::{DateTime, NaiveDate, Utc};
 use kernel::{NoticePlaceId, day_start};
 
@@ -80,20 +82,35 @@ pub fn closing(checks: &mut Checks, case: &Case, removals: &[Removal], today: Na
         return;
     };
     let hanging = case.notice.iter().flat_map(Notice::hanging_anywhere);
-    let needed = listed(hanging.map(|posting| posting.place));
-    let found = listed(removals.iter().map(|removal| removal.place));
+    let needed = Places::of(hanging.map(|posting| posting.place));
+    let found = Places::of(removals.iter().map(|removal| removal.place));
     let is_met = needed == found;
-    let (needed, found) = (needed.join("|"), found.join("|"));
     checks.need(is_met, "S30", "REMOVED_AT_EVERY_PLACE", needed, found);
     let from = case.objections.last_answer().max(Some(closable));
     let removed = removals.iter().map(|removal| removal.removed);
     checks.moments("S31", "REMOVED_AT", removed, from.map(day_start), today);
 }
 
-fn listed(places: impl Iterator<Item = NoticePlaceId>) -> Vec<String> {
-    let mut places: Vec<String> = places.map(|place| place.to_string()).collect();
-    places.sort_unstable();
-    places
+/// Places in order, written for a refusal only.
+#[derive(PartialEq, Eq)]
+struct Places(Vec<NoticePlaceId>);
+
+impl Places {
+    fn of(places: impl Iterator<Item = NoticePlaceId>) -> Self {
+        let mut places: Vec<_> = places.collect();
+        places.sort_unstable();
+        Self(places)
+    }
+}
+
+impl fmt::Display for Places {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, place) in self.0.iter().enumerate() {
+            let between = if at == 0 { "" } else { "|" };
+            write!(f, "{between}{place}")?;
+        }
+        Ok(())
+    }
 }
 
 /// Whether the notice hangs at every required place once it is posted at `place` (S30).
