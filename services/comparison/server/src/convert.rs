@@ -1,7 +1,6 @@
 //! Between the domain and the wire.
 
-pub use chassis::clock::timestamp;
-use chassis::decode::codes;
+use chassis::{clock::timestamp, decode::codes};
 use comparison_core::{
     alert::AlertRule,
     finding::FindingKind,

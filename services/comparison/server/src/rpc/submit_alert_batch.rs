@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 
-use chassis::{auth::Caller, decode::codes, error::Error, upload::Uploaded};
+use chassis::{auth::Caller, clock::timestamp, decode::codes, error::Error, upload::Uploaded};
 use comparison_core::{
     alert::{self, Rules},
     contract::{self, Contract},
@@ -23,7 +23,7 @@ use uuid::Uuid;
 
 use super::Service;
 use crate::{
-    Registry, convert,
+    Registry,
     file::{self, Header, Part, Piece},
     item,
     store::{self, alert::Raise},
@@ -108,7 +108,7 @@ impl Service {
             file::note("alerts", &mut report, &mut chunk);
         }
         let mut tx = self.database.begin(caller).await?;
-        report.finished_at = Some(convert::timestamp(tx.now()));
+        report.finished_at = Some(timestamp(tx.now()));
         let division = caller.principal.scope.division;
         store::batch::insert(&mut tx, batch.id, division, contract.row_kind, &report).await?;
         tx.commit().await?;
@@ -143,7 +143,7 @@ impl Service {
             alert.department = batch.header.department.to_string();
             alert.data_date = batch.header.data_date.to_string();
             alert.batch_id = batch.id.to_string();
-            alert.raised_at = Some(convert::timestamp(tx.now()));
+            alert.raised_at = Some(timestamp(tx.now()));
             item::alert(
                 &mut tx,
                 id,

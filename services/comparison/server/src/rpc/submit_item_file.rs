@@ -7,6 +7,7 @@ use std::collections::{HashMap, HashSet};
 
 use chassis::{
     auth::Caller,
+    clock::timestamp,
     decode::{Fields, codes},
     error::Error,
 };
@@ -196,7 +197,7 @@ impl Service {
         }
         report.batch_id = batch.id.to_string();
         report.hits_recorded = i64::try_from(hits.len()).unwrap_or(i64::MAX);
-        report.finished_at = Some(convert::timestamp(tx.now()));
+        report.finished_at = Some(timestamp(tx.now()));
         let division = caller.principal.scope.division;
         store::batch::insert(&mut tx, batch.id, division, batch.item.as_str(), &report).await?;
         tx.commit().await?;

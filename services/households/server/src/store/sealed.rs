@@ -19,11 +19,9 @@ pub async fn reseal_id_numbers(tx: &mut Tx, sealer: &Sealer, most: i64) -> Resul
     )
     .fetch_all(&mut **tx)
     .await?;
-    let (mut ids, mut resealed) = (Vec::new(), Vec::new());
-    for row in old {
-        ids.push(row.id);
-        resealed.push(sealer.reseal(Column::IdNumber, row.person_id, &row.id_sealed)?);
-    }
+    let old = old.into_iter();
+    let old = old.map(|row| (row.id, row.person_id, row.id_sealed));
+    let (ids, resealed) = reseal(sealer, Column::IdNumber, old)?;
     sqlx::query!(
         "update households.members m set id_sealed = t.sealed
          from unnest($1::uuid[], $2::bytea[]) as t (id, sealed) where m.id = t.id",
@@ -46,11 +44,8 @@ pub async fn reseal_phones(tx: &mut Tx, sealer: &Sealer, most: i64) -> Result<i6
     )
     .fetch_all(&mut **tx)
     .await?;
-    let (mut ids, mut resealed) = (Vec::new(), Vec::new());
-    for row in old {
-        ids.push(row.id);
-        resealed.push(sealer.reseal(Column::Phone, row.id, &row.sealed)?);
-    }
+    let old = old.into_iter().map(|row| (row.id, row.id, row.sealed));
+    let (ids, resealed) = reseal(sealer, Column::Phone, old)?;
     sqlx::query!(
         "update households.households h set phone_sealed = t.sealed
          from unnest($1::uuid[], $2::bytea[]) as t (id, sealed) where h.id = t.id",
@@ -60,6 +55,16 @@ pub async fn reseal_phones(tx: &mut Tx, sealer: &Sealer, most: i64) -> Result<i6
     .execute(&mut **tx)
     .await?;
     Ok(count_of(&ids))
+}
+
+/// Ids and new values of rows: id, the row that the value is bound to, the old value.
+fn reseal(
+    sealer: &Sealer,
+    column: Column,
+    old: impl Iterator<Item = (Uuid, Uuid, Vec<u8>)>,
+) -> Result<(Vec<Uuid>, Vec<Vec<u8>>), Error> {
+    old.map(|(id, bound_to, sealed)| Ok((id, sealer.reseal(column, bound_to, &sealed)?)))
+        .collect()
 }
 
 fn count_of(ids: &[Uuid]) -> i64 {
