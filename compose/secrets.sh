@@ -52,7 +52,7 @@ fi
 
 [ -s issuer.pem ] || openssl genpkey -algorithm ed25519 -out issuer.pem
 jwks | put jwks
-for name in ledger-key id-number-key lookup-key log-key; do once "$name" key; done
+for name in ledger-key id-number-key lookup-key log-key query-key; do once "$name" key; done
 for name in postgres-password grafana-password; do once "$name" password; done
 for name in migration households workflow comparison measures; do
     once "$name-database-password" password

@@ -1,6 +1,6 @@
 //! `PUT /files/…`: files too large for an input, streamed to the service that takes them; and
 //! `GET /files/evidence/…`: a paper or photo as it was stored; `GET /files/notices/…`: a public notice
-//! to print.
+//! to print; `POST /files/requests/…`: questions to a department that looks up for itself.
 
 use std::collections::HashMap;
 
@@ -12,7 +12,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use chassis::error::Error;
-use futures::{StreamExt as _, stream};
+use futures::{Stream, StreamExt as _, stream};
 use http::{
     HeaderMap, HeaderValue,
     header::{
@@ -23,7 +23,7 @@ use http::{
 use prost_reflect::{DynamicMessage, MethodDescriptor, Value as Wire};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::Status;
+use tonic::{Status, Streaming};
 
 use crate::{
     contract,
@@ -106,15 +106,6 @@ async fn download(
             .and_then(|value| value.as_str().map(str::to_owned))
             .unwrap_or_default()
     };
-    let content = parts.map(|part| {
-        let part = part.map_err(std::io::Error::other)?;
-        let chunk = part.get_field_by_name("chunk");
-        Ok::<_, std::io::Error>(
-            chunk
-                .and_then(|chunk| chunk.as_bytes().cloned())
-                .unwrap_or_default(),
-        )
-    });
     let name = format!("attachment; filename=\"{}\"", text("sha256"));
     let headers = [
         (CONTENT_TYPE, text("content_type")),
@@ -123,7 +114,17 @@ async fn download(
         (X_CONTENT_TYPE_OPTIONS, "nosniff".to_owned()),
         (CACHE_CONTROL, "no-store".to_owned()),
     ];
-    Ok((headers, Body::from_stream(content)).into_response())
+    Ok((headers, Body::from_stream(chunks(parts))).into_response())
+}
+
+/// The content of a file that a service sends.
+fn chunks(parts: Streaming<DynamicMessage>) -> impl Stream<Item = std::io::Result<Bytes>> {
+    parts.map(|part| {
+        let part = part.map_err(std::io::Error::other)?;
+        let chunk = part.get_field_by_name("chunk");
+        let chunk = chunk.and_then(|chunk| chunk.as_bytes().cloned());
+        Ok(chunk.unwrap_or_default())
+    })
 }
 
 pub async fn notice(
@@ -197,6 +198,61 @@ pub async fn items(
         body,
     )
     .await
+}
+
+pub async fn results(
+    state: State<Gateway>,
+    id: Extension<RequestId>,
+    Path(item): Path<String>,
+    (headers, mut query): Asked,
+    body: Body,
+) -> Response {
+    query.insert("item".to_owned(), item.to_ascii_uppercase());
+    take(
+        "comparison.SubmitResultFile",
+        state,
+        id,
+        (headers, query),
+        body,
+    )
+    .await
+}
+
+pub async fn requests(
+    State(gateway): State<Gateway>,
+    Extension(id): Extension<RequestId>,
+    Path(item): Path<String>,
+    headers: HeaderMap,
+) -> Response {
+    match ask(&gateway, &headers, &item).await {
+        Ok(response) => response,
+        Err(error) => Rejection::Error(error).document(Locale::of(&headers), &id),
+    }
+}
+
+/// A request file as it comes.
+async fn ask(gateway: &Gateway, headers: &HeaderMap, item: &str) -> Result<Response, Error> {
+    let caller = gateway.caller(headers).await?;
+    let method = contract::method("comparison.CreateRequestFile");
+    let given = [(Name::new("item"), Value::String(item.to_ascii_uppercase()))];
+    let mut request = DynamicMessage::new(method.input());
+    let mut reader = Reader::default();
+    reader.fill(
+        &mut request,
+        &Value::Object(given.into_iter().collect()),
+        "",
+    );
+    reader.finish()?;
+    let parts = gateway.peers.subscribe(&caller, &method, request).await;
+    let parts = parts.map_err(|error| schema::in_own_words(error, ""))?;
+    let headers = [
+        (CONTENT_TYPE, "text/csv; charset=utf-8"),
+        (CONTENT_DISPOSITION, "attachment; filename=\"request.csv\""),
+        (CONTENT_SECURITY_POLICY, "sandbox"),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (CACHE_CONTROL, "no-store"),
+    ];
+    Ok((headers, Body::from_stream(chunks(parts))).into_response())
 }
 
 async fn take(

@@ -1,5 +1,5 @@
-//! `GET /log/…`: the ledger as files that anybody may read (C2SP tlog-tiles): they hold hashes and
-//! signatures, nothing of anybody. `POST /log/cosignatures` takes what witnesses have signed.
+//! `GET /log/…` and `GET /.well-known/…`: the ledger and the keys of query tokens as files that anybody
+//! may read (C2SP tlog-tiles, RFC 7517): they hold hashes, signatures and public keys, nothing of anybody. `POST /log/cosignatures` takes what witnesses have signed.
 
 use axum::{
     Extension,
@@ -106,6 +106,19 @@ pub async fn seal(asked: Asked, Path(day): Path<String>) -> Response {
         CHANGES,
         TEXT,
         |answer| text(&message(answer, "seal")?, "text"),
+    )
+    .await
+}
+
+/// What departments check query tokens with.
+pub async fn query_keys(asked: Asked) -> Response {
+    serve(
+        asked,
+        "comparison.GetQueryKeys",
+        vec![],
+        CHANGES,
+        "application/jwk-set+json",
+        |answer| text(answer, "jwk_set"),
     )
     .await
 }

@@ -155,6 +155,8 @@ fn router(gateway: Gateway, explorer: bool) -> Router {
         .route("/files/households", put(files::households))
         .route("/files/alerts", put(files::alerts))
         .route("/files/items/{item}", put(files::items))
+        .route("/files/requests/{item}", post(files::requests))
+        .route("/files/results/{item}", put(files::results))
         .route("/files/evidence", put(files::evidence))
         .route("/files/evidence/{sha256}", get(files::stored_evidence))
         .route("/files/notices/{village}", get(files::notice))
@@ -167,6 +169,10 @@ fn router(gateway: Gateway, explorer: bool) -> Router {
         .route("/log/consistency/{from}/{size}", get(log::consistency))
         .route("/log/seal/{day}", get(log::seal))
         .route("/log/cosignatures", post(log::cosignatures))
+        .route(
+            "/.well-known/backstop-query-keys.json",
+            get(log::query_keys),
+        )
         // It counts as it reads.
         .layer(DefaultBodyLimit::disable());
     let objections = Router::new().route("/objections", post(door::object));

@@ -118,6 +118,10 @@ impl Programs {
                 set("LOG__ORIGIN", "backstop/999999000000/ledger");
                 set("LOG__KEY", KEY);
             }
+            "comparison" => {
+                set("QUERIES__ISSUER", "backstop/999999000000");
+                set("QUERIES__KEY", KEY);
+            }
             _ => {}
         }
         settings

@@ -182,6 +182,18 @@ impl Client {
         (status, answer.json().await.expect("JSON"))
     }
 
+    /// Asks for a request file, e.g. `vehicle`: status and body.
+    ///
+    /// # Panics
+    /// The gateway does not answer.
+    pub async fn request_file(&self, item: &str) -> (u16, Vec<u8>) {
+        let url = format!("{}/files/requests/{item}", self.url);
+        let request = self.http.post(url).bearer_auth(&self.token);
+        let answer = request.send().await.expect("the gateway answers");
+        let status = answer.status().as_u16();
+        (status, answer.bytes().await.expect("a whole file").into())
+    }
+
     /// Any path, as text.
     ///
     /// # Panics

@@ -56,6 +56,8 @@ pub struct Secrets {
     pub id_number_lookup: String,
     /// Signs checkpoints of the ledger, base64.
     pub log_signing: String,
+    /// Signs query tokens, base64.
+    pub query_signing: String,
 }
 
 impl DataFolder {
@@ -175,6 +177,7 @@ impl DataFolder {
             id_number_seal: secret(&folder.join("id-number-seal.key"))?,
             id_number_lookup: secret(&folder.join("id-number-lookup.key"))?,
             log_signing: secret(&folder.join("log-signing.key"))?,
+            query_signing: secret(&folder.join("query-signing.key"))?,
         })
     }
 

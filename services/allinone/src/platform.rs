@@ -183,7 +183,13 @@ impl Launcher<'_> {
                 self.launch::<households::Households>(own, listener).await
             }
             "comparison" => {
-                let own = json!({ "redis_url": self.settings.redis_url });
+                let own = json!({
+                    "redis_url": self.settings.redis_url,
+                    "queries": {
+                        "issuer": format!("backstop/{}", self.settings.county),
+                        "key": secrets.query_signing,
+                    },
+                });
                 self.launch::<comparison::Comparison>(own, listener).await
             }
             "measures" => self.launch::<measures::Measures>(json!({}), listener).await,

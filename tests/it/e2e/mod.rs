@@ -7,6 +7,7 @@ mod evidence;
 mod ledger;
 mod outsiders;
 mod personal_data;
+mod questions;
 mod queues;
 mod scenario_01_shock;
 mod scenario_02_below_the_line;

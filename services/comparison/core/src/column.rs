@@ -55,7 +55,7 @@ const TEXT_CHARS_MAX: usize = 100;
 /// Longest word.
 const WORD_CHARS_MAX: usize = 12;
 /// Ten billion yuan; more is a typing error.
-const FEN_MAX: i64 = 1_000_000_000_000;
+pub(crate) const FEN_MAX: i64 = 1_000_000_000_000;
 
 impl Kind {
     /// Reads a cell that is neither ID number nor name. An empty one has been dealt with.

@@ -3,6 +3,7 @@
 use kernel::ItemKind;
 
 use crate::{
+    answer::Told,
     contract::{self, Contract},
     expression::{Around, Expression, InvalidExpression},
     row::Values,
@@ -68,8 +69,33 @@ impl Rules {
         })
     }
 
+    /// The rules that hit what is told of a person's thing, in a household of `members` compared persons,
+    /// and what each is worth here: where only the far end of a band is hit nobody knows, so that a hard
+    /// flaw becomes something to look at.
+    #[must_use]
+    pub fn judge<'a>(
+        &'a self,
+        told: &'a Told,
+        members: i64,
+    ) -> Vec<(&'a ComparisonRule, FindingKind)> {
+        let low: Vec<_> = self.hits(&told.low, members).collect();
+        if told.low == told.high {
+            return low.into_iter().map(|rule| (rule, rule.kind)).collect();
+        }
+        let high: Vec<_> = self.hits(&told.high, members).collect();
+        let has = |rules: &[&ComparisonRule], rule| rules.iter().any(|r| std::ptr::eq(*r, rule));
+        let rules = self.rules.iter().map(|(rule, _)| rule);
+        let judged = rules.filter_map(|rule| match (has(&low, rule), has(&high, rule)) {
+            (true, true) => Some((rule, rule.kind)),
+            (false, false) => None,
+            _ if rule.kind == FindingKind::HardFlaw => Some((rule, FindingKind::Review)),
+            _ => Some((rule, rule.kind)),
+        });
+        judged.collect()
+    }
+
     /// The rules that hit the values of a row of a person in a household of `members` compared persons.
-    pub fn hits<'a>(
+    fn hits<'a>(
         &'a self,
         values: &'a Values,
         members: i64,
@@ -84,5 +110,20 @@ impl Rules {
                 .hits(values, &self.contract, around)
                 .then_some(rule)
         })
+    }
+}
+
+#[cfg(test)]
+impl ComparisonRule {
+    /// A hard flaw.
+    pub(crate) fn test(item: ItemKind, expression: &str, threshold: i64) -> Self {
+        Self {
+            rule_id: "C-TEST-01".to_owned(),
+            version: 1,
+            item,
+            kind: FindingKind::HardFlaw,
+            expression: expression.to_owned(),
+            threshold,
+        }
     }
 }

@@ -2,6 +2,7 @@
 //! alert (S24), what the asset comparison finds (S34–S36), and when it is complete.
 
 pub mod alert;
+pub mod answer;
 pub mod column;
 pub mod contract;
 pub mod expression;

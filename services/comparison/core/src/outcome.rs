@@ -23,7 +23,7 @@ pub struct HitState {
     pub outcome: Option<HitOutcome>,
 }
 
-/// Persons whom an item was not compared for, by why (CMP-4).
+/// Persons whom an item was not compared for, by why (CMP-4, CMP-5).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct LeftOut {
     /// They had not allowed it.
@@ -32,6 +32,8 @@ pub struct LeftOut {
     pub expired: u32,
     /// They had withdrawn it.
     pub withdrawn: u32,
+    /// The department has not answered for them.
+    pub unanswered: u32,
 }
 
 impl LeftOut {
@@ -41,6 +43,7 @@ impl LeftOut {
         self.not_authorised
             .saturating_add(self.expired)
             .saturating_add(self.withdrawn)
+            .saturating_add(self.unanswered)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Rows of a department's file, checked against its contract. What was in a bad cell is not kept.
 
-use kernel::{IdNumber, InvalidIdNumber};
+use kernel::{IdNumber, InvalidIdNumber, Money};
 
 use crate::{
     column::{Column, Kind, Value},
@@ -29,7 +29,7 @@ pub struct Fault {
     pub code: &'static str,
 }
 
-const REASONS: [(&str, &str); 20] = [
+const REASONS: [(&str, &str); 31] = [
     ("REQUIRED", "此项必填"),
     ("UNREADABLE", "文字编码无法识别"),
     ("AMOUNT", "金额应为不小于 0、最多两位小数的元数"),
@@ -50,6 +50,17 @@ const REASONS: [(&str, &str); 20] = [
     ("ROW_TOO_LONG", "该行过长"),
     ("CONTRADICTORY_ROWS", "同一人前后两行内容不一致"),
     ("TOO_MANY_ROWS", "同一人的行数过多"),
+    ("BAND", "应填约定的金额区间,例如 20000-50000"),
+    ("TOKEN_MALFORMED", "查询令牌不完整"),
+    ("TOKEN_SIGNATURE", "查询令牌不是本县签发的"),
+    ("TOKEN_OTHER_DEPARTMENT", "查询令牌是发给另一部门的"),
+    ("TOKEN_OTHER_ITEM", "查询令牌是为另一比对项目签发的"),
+    ("TOKEN_OTHER_CASE", "查询令牌是为另一案件签发的"),
+    ("TOKEN_OTHER_PERSON", "查询令牌是为另一人签发的"),
+    ("TOKEN_EXPIRED", "查询令牌已过有效期"),
+    ("TOKEN_ANSWERED", "该查询令牌已答复过"),
+    ("TOKEN_CLOSED", "该比对已经结束或不再需要此项"),
+    ("TOKEN_NOT_AUTHORISED", "授权已撤回或失效,不再采用"),
 ];
 
 /// One Chinese sentence for a code.
@@ -70,6 +81,14 @@ const fn id_number_code(error: InvalidIdNumber) -> &'static str {
         InvalidIdNumber::CheckDigit => "ID_CHECK_DIGIT",
         InvalidIdNumber::SpreadsheetFloat => "ID_SPREADSHEET_FLOAT",
     }
+}
+
+/// Reads an ID number that is there.
+pub(crate) fn id_number(text: &str, column: &'static str) -> Result<IdNumber, Fault> {
+    text.parse().map_err(|error| Fault {
+        column,
+        code: id_number_code(error),
+    })
 }
 
 /// Where a contract's columns are in a file.
@@ -122,8 +141,7 @@ impl Layout {
                 if text.is_empty() {
                     return Err(fault("REQUIRED"));
                 }
-                let read = text.parse().map_err(|error| fault(id_number_code(error)))?;
-                id_number = Some(read);
+                id_number = Some(self::id_number(text, column.name)?);
             } else {
                 values.push(read(column, text)?);
             }
@@ -162,6 +180,34 @@ impl Values {
         let values = contract.values().zip(cells);
         let values = values.map(|(column, cell)| read(column, cell.as_ref()));
         values.collect::<Result<_, _>>().map(Self)
+    }
+
+    /// Values of a row that says nothing but that it is there.
+    #[must_use]
+    pub fn nothing(contract: &Contract) -> Self {
+        Self(contract.values().map(|c| c.kind.nothing()).collect())
+    }
+
+    /// Values of which an amount alone is known.
+    pub(crate) fn only(contract: &Contract, amount: &str, fen: i64) -> Self {
+        let values = contract.values().map(|column| {
+            if column.name == amount {
+                Value::Money(Money::from_fen(fen))
+            } else {
+                column.kind.nothing()
+            }
+        });
+        Self(values.collect())
+    }
+
+    /// The first amount, zero where there is none.
+    pub(crate) fn fen(&self, contract: &Contract) -> i64 {
+        let mut values = contract.values().zip(&self.0);
+        let amount = values.find_map(|(_, value)| match value {
+            Value::Money(amount) => Some(amount.fen()),
+            _ => None,
+        });
+        amount.unwrap_or_default()
     }
 
     /// The values with their names.

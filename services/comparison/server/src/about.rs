@@ -3,7 +3,7 @@
 use chassis::{about, access_log::Shown};
 use proto::comparison::v1::*;
 
-use crate::rpc::Alerts;
+use crate::rpc::{Alerts, Content};
 
 fn alerts(alerts: &[Alert]) -> Vec<Shown> {
     let alerts = alerts.iter();
@@ -17,7 +17,7 @@ fn comparisons<'a>(comparisons: impl IntoIterator<Item = &'a Comparison>) -> Vec
 }
 
 // Files name people by their numbers; what came of them is told by events. A subscription records what
-// it shows as it goes.
+// it shows as it goes, and a request file before it goes.
 about! {
     show {
         ListAlertsResponse: |r| alerts(&r.alerts);
@@ -36,7 +36,8 @@ about! {
         SubmitAlertBatchResponse, GetBatchRequest, GetBatchResponse, ListAlertsRequest,
         SubscribeAlertsRequest, Alerts, BatchGetAlertsRequest, ListAlertRulesRequest,
         ListAlertRulesResponse, PutAlertRuleRequest, PutAlertRuleResponse, StartComparisonRequest,
-        SubmitItemFileResponse, BatchGetComparisonsRequest, AnswerHitRequest,
+        SubmitItemFileResponse, CreateRequestFileRequest, Content, SubmitResultFileResponse,
+        GetQueryKeysRequest, GetQueryKeysResponse, BatchGetComparisonsRequest, AnswerHitRequest,
         DecideHitRequest, GetCaseFactsRequest,
     }
 }

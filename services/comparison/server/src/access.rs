@@ -53,6 +53,9 @@ const RULE_KEEPERS: &[Role] = &[Role::CountyOfficer, Role::SystemAdmin];
 
 const OPENERS: &[Role] = &[Role::TownshipOffice, Role::CountyOfficer];
 
+/// The gateway asks in its own name, for anybody.
+const KEY_READERS: &[Role] = &[Role::Service];
+
 /// Those who carry what the household says.
 const ANSWERERS: &[Role] = &[
     Role::VillageCadre,
@@ -74,6 +77,9 @@ pub const ACCESS: Access = &[
     ("PutAlertRule", RULE_KEEPERS),
     ("StartComparison", OPENERS),
     ("SubmitItemFile", SENDERS),
+    ("CreateRequestFile", SENDERS),
+    ("SubmitResultFile", SENDERS),
+    ("GetQueryKeys", KEY_READERS),
     ("BatchGetComparisons", READERS),
     ("AnswerHit", ANSWERERS),
     ("DecideHit", DECIDERS),

@@ -87,6 +87,7 @@ pub fn comparison(comparison: &Comparison) -> wire::Comparison {
             persons_not_authorised: count(left_out.not_authorised),
             persons_expired: count(left_out.expired),
             persons_withdrawn: count(left_out.withdrawn),
+            persons_unanswered: count(left_out.unanswered),
         }
     });
     wire::Comparison {

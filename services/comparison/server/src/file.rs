@@ -79,15 +79,20 @@ pub async fn chunk(parts: &mut impl Parts) -> Result<Option<Vec<u8>>, Error> {
     }
 }
 
+/// Refuses whoever acts for another department than their own.
+pub fn check_department(caller: &Caller, department: &Department) -> Result<(), Error> {
+    let own: Option<&Department> = caller.principal.scope.department.as_ref();
+    if own.is_some_and(|own| own != department) {
+        let expected = "your own department";
+        return Err(Error::invalid("department", "OWN_DEPARTMENT", expected));
+    }
+    Ok(())
+}
+
 impl Header {
     /// Refuses whoever delivers for another department than their own.
     pub fn check_sender(&self, caller: &Caller) -> Result<(), Error> {
-        let own: Option<&Department> = caller.principal.scope.department.as_ref();
-        if own.is_some_and(|own| *own != self.department) {
-            let expected = "your own department";
-            return Err(Error::invalid("department", "OWN_DEPARTMENT", expected));
-        }
-        Ok(())
+        check_department(caller, &self.department)
     }
 
     /// A report without results.

@@ -2,12 +2,15 @@
 
 mod about;
 pub mod access;
+mod answers;
 pub mod consume;
 mod convert;
 mod division_merge;
 pub mod evidence;
 mod file;
+mod intake;
 mod item;
+mod queries;
 mod register;
 mod registry;
 mod rpc;
@@ -34,6 +37,7 @@ use sqlx::migrate::Migrator;
 use tokio::net::TcpListener;
 use tonic::service::Routes;
 
+pub use queries::{Queries, QueryConfig};
 pub use registry::{Households, Registry};
 pub use rpc::{Alerts, Service};
 pub use window::Windows;
@@ -54,12 +58,15 @@ pub struct Config {
     #[serde(default)]
     #[schemars(with = "Option<String>", extend("writeOnly" = true))]
     pub redis_url: Option<SecretString>,
+    /// Query tokens that go to departments (CMP-4).
+    pub queries: QueryConfig,
 }
 
 /// Serves until the runtime stops.
 pub async fn run(config: Config, listener: TcpListener, runtime: Runtime) -> anyhow::Result<()> {
     let redis_url = config.redis_url.as_ref().map(SecretString::expose_secret);
     let windows = Windows::new(redis_url).context("redis_url")?;
+    let queries = Arc::new(Queries::new(&config.queries)?);
     let config = config.process;
     let started = startup::start(listener, &config, NAME, &MIGRATOR, &runtime).await?;
     let Some(started) = started else {
@@ -70,6 +77,7 @@ pub async fn run(config: Config, listener: TcpListener, runtime: Runtime) -> any
 
     upload::count("alerts", 0, 0);
     upload::count("items", 0, 0);
+    upload::count("answers", 0, 0);
     subscription::spawn(
         &runtime,
         database.clone(),
@@ -103,7 +111,14 @@ pub async fn run(config: Config, listener: TcpListener, runtime: Runtime) -> any
         peers.channel("workflow")?,
         identity,
     ));
-    let service = Service::new(database.clone(), registry, ledger, windows, feed.clone());
+    let service = Service::new(
+        database.clone(),
+        registry,
+        ledger,
+        windows,
+        queries,
+        feed.clone(),
+    );
     let log = service.access_log();
     log.spawn_sealing(&runtime.lifecycle, config.county);
     let routes = Routes::new(ComparisonServiceServer::new(service))

@@ -12,7 +12,7 @@ use chassis::{
     error::Error,
     upload::{self, incomplete},
 };
-use comparison_core::{contract::Contract, row::Values};
+use comparison_core::{answer::Told, contract::Contract, row::Values};
 use comparison_engine as engine;
 use comparison_engine::{Authorised, Columns, Reason, RowsPerPerson, Settings};
 use proto::comparison::v1::{BadRow, BatchReport};
@@ -29,7 +29,7 @@ const TEXT_BYTES_MAX: u64 = 32 << 30;
 const CHUNKS_AHEAD: usize = 16;
 /// Rows of one person that are looked at: nobody has more accounts or cars, and a file cannot fill the
 /// memory with one number.
-const ROWS_PER_PERSON_MAX: u8 = 50;
+pub const ROWS_PER_PERSON_MAX: u8 = 50;
 /// Rows of all persons that are kept: some for each person of the ten thousand comparisons.
 const FOUND_MAX: usize = 500_000;
 
@@ -42,7 +42,7 @@ pub struct Found {
 }
 
 pub enum What {
-    Values(Values),
+    Told(Told),
     /// It contradicts an earlier row, which is number `earlier`.
     Contradiction {
         earlier: i64,
@@ -247,7 +247,7 @@ impl Sink {
                     self.found.push(Found { person, row, what });
                 }
                 // A row that is refused already is not refused again.
-                if matches!(what, What::Values(_)) {
+                if matches!(what, What::Told(_)) {
                     self.refuse(row, "", "TOO_MANY_ROWS");
                 }
             }
@@ -264,7 +264,10 @@ impl engine::Sink for Sink {
         let cells = self.places.iter().map(|place| hit.value(*place));
         let row = number(hit.row);
         match Values::read(&self.contract, cells) {
-            Ok(values) => self.keep(hit.person, row, What::Values(values)),
+            Ok(values) => {
+                let told = Told::exactly(values, &self.contract);
+                self.keep(hit.person, row, What::Told(told));
+            }
             Err(fault) => {
                 self.refuse(row, fault.column, fault.code);
                 self.keep(hit.person, row, What::Unusable(fault.code));

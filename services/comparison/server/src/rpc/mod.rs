@@ -3,9 +3,11 @@
 mod answer_hit;
 mod batch_get_alerts;
 mod batch_get_comparisons;
+mod create_request_file;
 mod decide_hit;
 mod get_batch;
 mod get_case_facts;
+mod get_query_keys;
 mod hit;
 mod list_alert_rules;
 mod list_alerts;
@@ -13,6 +15,7 @@ mod put_alert_rule;
 mod start_comparison;
 mod submit_alert_batch;
 mod submit_item_file;
+mod submit_result_file;
 mod subscribe_alerts;
 
 use std::{pin::Pin, sync::Arc};
@@ -29,7 +32,11 @@ use proto::comparison::v1::{comparison_service_server::ComparisonService, *};
 use tokio::sync::Semaphore;
 use tonic::{Request, Response, Status, Streaming};
 
-use crate::{Households, about::About, access, evidence::Ledger, window::Windows};
+pub use create_request_file::Content;
+
+use crate::{
+    Households, about::About, access, evidence::Ledger, queries::Queries, window::Windows,
+};
 
 /// Files at once: an alert batch is up to 50 MB on disk, a register takes half of the cores. Further
 /// ones wait in their connections.
@@ -42,6 +49,7 @@ pub struct Service {
     registry: Households,
     ledger: Arc<dyn Ledger>,
     windows: Windows,
+    queries: Arc<Queries>,
     feed: FeedServer,
     files: Arc<Semaphore>,
     log: AccessLog,
@@ -55,6 +63,7 @@ impl Service {
         registry: Households,
         ledger: Arc<dyn Ledger>,
         windows: Windows,
+        queries: Arc<Queries>,
         feed: FeedServer,
     ) -> Self {
         Self {
@@ -64,6 +73,7 @@ impl Service {
             registry,
             ledger,
             windows,
+            queries,
             feed,
             files: Arc::new(Semaphore::new(FILES_AT_ONCE)),
         }
@@ -88,6 +98,7 @@ macro_rules! dispatch {
         #[tonic::async_trait]
         impl ComparisonService for Service {
             type SubscribeAlertsStream = Alerts;
+            type CreateRequestFileStream = Content;
 
             $(async fn $rpc(&self, request: Request<$request>) -> Result<Response<$response>, Status> {
                 let (caller, request) = admit($name, request)?;
@@ -115,6 +126,10 @@ dispatch! {
     put_alert_rule("PutAlertRule"): PutAlertRuleRequest => PutAlertRuleResponse;
     start_comparison("StartComparison"): StartComparisonRequest => StartComparisonResponse;
     submit_item_file("SubmitItemFile"): Streaming<SubmitItemFileRequest> => SubmitItemFileResponse;
+    create_request_file("CreateRequestFile"): CreateRequestFileRequest => Content;
+    submit_result_file("SubmitResultFile"):
+        Streaming<SubmitResultFileRequest> => SubmitResultFileResponse;
+    get_query_keys("GetQueryKeys"): GetQueryKeysRequest => GetQueryKeysResponse;
     batch_get_comparisons("BatchGetComparisons"):
         BatchGetComparisonsRequest => BatchGetComparisonsResponse;
     answer_hit("AnswerHit"): AnswerHitRequest => AnswerHitResponse;

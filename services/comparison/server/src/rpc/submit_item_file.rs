@@ -5,27 +5,13 @@
 
 use std::collections::{HashMap, HashSet};
 
-use chassis::{
-    auth::Caller,
-    clock::timestamp,
-    decode::{Fields, codes},
-    error::Error,
-};
-use chrono::NaiveDate;
-use comparison_core::{
-    contract::{self, Contract},
-    finding::{CONTRADICTORY_ROWS, FindingKind, Rules, UNUSABLE_ROW},
-    outcome::LeftOut,
-};
+use chassis::{auth::Caller, error::Error};
+use comparison_core::{contract, finding::Rules, outcome::LeftOut};
 use comparison_engine::Authorised;
-use futures::TryStreamExt as _;
-use kernel::{BatchId, Code, HouseholdId, IdNumber, ItemKind};
-use proto::{
-    comparison::v1::{
-        BatchReport, SubmitItemFileRequest, SubmitItemFileResponse,
-        submit_item_file_request::Part as WirePart,
-    },
-    households::v1::GapReason,
+use kernel::{BatchId, Code, IdNumber};
+use proto::comparison::v1::{
+    BatchReport, SubmitItemFileRequest, SubmitItemFileResponse,
+    submit_item_file_request::Part as WirePart,
 };
 use tokio_stream::{Stream, StreamExt as _};
 use tonic::{Status, Streaming};
@@ -33,20 +19,13 @@ use uuid::Uuid;
 
 use super::Service;
 use crate::{
-    Registry, convert, evidence,
-    file::{self, Header, Part},
-    item,
-    register::{self, Compared, Found, What},
+    Registry, evidence,
+    file::{self, Part},
+    intake::{Allowed, Batch, Changes, Person, Persons, admit, ask},
+    register::{self, Compared, Found},
     rules,
-    store::{
-        self,
-        comparison::{Lacking, Received},
-        hit::Hit,
-    },
+    store::{self, comparison::Lacking},
 };
-
-/// Households asked about at once.
-const ASKED_AT_ONCE: usize = 8;
 
 pub async fn handle(
     service: &Service,
@@ -97,7 +76,7 @@ impl Service {
         // The same file again is compared only with those who came since.
         let same = |lacking: &Lacking| {
             allowed.get(&lacking.id).is_none_or(|allowed| {
-                let persons = Persons::of(lacking.id, &lacking.compared, &asked, allowed);
+                let persons = asked.persons_of(lacking.id, &lacking.compared, allowed);
                 persons.compared.is_empty() && persons.left_out == lacking.left_out
             })
         };
@@ -110,7 +89,6 @@ impl Service {
             id: BatchId(self.database.clock().new_id()),
             data_date: header.data_date,
             item,
-            contract,
         };
         self.record(caller, &batch, &asked, &allowed, compared, report)
             .await
@@ -132,74 +110,31 @@ impl Service {
         let found = asked.by_number(&compared.found);
         let mut tx = self.database.begin(caller).await?;
         let ids: Vec<Uuid> = allowed.keys().copied().collect();
-        let (mut changed, mut hits) = (Vec::new(), Vec::new());
+        let mut changes = Changes::default();
         for mut comparison in store::comparison::lock_open(&mut tx, &ids).await? {
             let Some(allowed) = allowed.get(&comparison.id) else {
                 continue;
             };
-            let known = |r: &Received| r.item == batch.item;
-            let earlier = comparison.received.iter().position(known);
-            let earlier = earlier.map(|at| comparison.received.swap_remove(at));
-            if earlier
-                .as_ref()
-                .is_some_and(|earlier| earlier.state().is_whole())
-            {
+            let Some(earlier) = batch.take_earlier(&mut comparison) else {
                 continue;
-            }
-            let compared = earlier
-                .as_ref()
-                .map_or(&[][..], |earlier| &earlier.compared);
-            let before = compared.len();
-            let persons = Persons::of(comparison.id, compared, asked, allowed);
-            if before + persons.compared.len() == 0 && persons.left_out.persons() == 0 {
-                // There is nothing to be said of anybody.
-                continue;
-            }
-            let members = before + persons.compared.len();
-            let members = i64::try_from(members).unwrap_or(i64::MAX);
-            for person in &persons.compared {
-                for found in found.get(&person.id_number).into_iter().flatten() {
-                    for of_row in batch.judge(&rules, found, members) {
-                        let hit = Hit {
-                            id: self.database.clock().new_id(),
-                            comparison: comparison.id,
-                            person: person.id,
-                            ..of_row
-                        };
-                        comparison.hits.push(hit.clone());
-                        hits.push((comparison.division, hit));
-                    }
-                }
-            }
-            // Where nobody was compared there is no data yet.
-            let date = earlier.as_ref().filter(|_| before > 0);
-            let date = date.map(|earlier| earlier.data_date);
-            let already = earlier.into_iter().flat_map(|earlier| earlier.compared);
-            let now = persons.compared.iter().map(|person| person.id);
-            comparison.received.push(Received {
-                item: batch.item,
-                data_date: date.map_or(batch.data_date, |date| date.min(batch.data_date)),
-                batch: batch.id.0,
-                compared: already.chain(now).collect(),
-                left_out: persons.left_out,
-            });
-            let complete = convert::outcome(&comparison).is_complete();
-            comparison.completed_at = complete.then(|| tx.now());
-            changed.push(comparison);
+            };
+            let before = earlier.as_ref().map_or(&[][..], |e| &e.compared);
+            let persons = asked.persons_of(comparison.id, before, allowed);
+            let found = |person: &Person| {
+                let rows = found.get(&person.id_number).into_iter().flatten();
+                rows.map(|found| (found.row, &found.what)).collect()
+            };
+            batch.receive(
+                &rules,
+                comparison,
+                earlier,
+                &persons,
+                found,
+                &tx,
+                &mut changes,
+            );
         }
-        store::hit::insert(&mut tx, &hits).await?;
-        store::comparison::receive(&mut tx, &changed, batch.item).await?;
-        let complete = changed.iter().filter(|c| c.completed_at.is_some());
-        for comparison in complete {
-            let facts = convert::case_facts(comparison);
-            let (id, division) = (comparison.case.0, comparison.division);
-            item::comparison(&mut tx, item::COMPARISON_COMPLETED, id, division, &facts);
-        }
-        report.batch_id = batch.id.to_string();
-        report.hits_recorded = i64::try_from(hits.len()).unwrap_or(i64::MAX);
-        report.finished_at = Some(timestamp(tx.now()));
-        let division = caller.principal.scope.division;
-        store::batch::insert(&mut tx, batch.id, division, batch.item.as_str(), &report).await?;
+        batch.keep(&mut tx, caller, &changes, &mut report).await?;
         tx.commit().await?;
         Ok(report)
     }
@@ -210,65 +145,6 @@ fn part(part: WirePart) -> Part {
         WirePart::Header(header) => Part::Header(header),
         WirePart::Chunk(chunk) => Part::Chunk(chunk),
     }
-}
-
-/// The item, if the caller delivers for the department that has it.
-fn admit(caller: &Caller, header: &Header) -> Result<ItemKind, Error> {
-    let mut f = Fields::new();
-    let item = f.code("item", header.item);
-    let item = f.finish_with(item)?;
-    header.check_sender(caller)?;
-    let expected = contract::of_item(item).department;
-    if header.department.as_str() != expected {
-        return Err(Error::invalid("department", "ITEM_DEPARTMENT", expected));
-    }
-    Ok(item)
-}
-
-/// Persons of a household who allow an item to be queried at this moment, and why others do not.
-struct Allowed {
-    persons: Vec<Person>,
-    gaps: Vec<(Uuid, GapReason)>,
-}
-
-struct Person {
-    id: Uuid,
-    id_number: IdNumber,
-    name: String,
-}
-
-/// Asks about the households of open comparisons.
-async fn ask(
-    registry: &impl Registry,
-    households: Vec<(Uuid, HouseholdId)>,
-    item: ItemKind,
-) -> Result<HashMap<Uuid, Allowed>, Error> {
-    fn read<T: std::str::FromStr<Err: Into<anyhow::Error>>>(text: &str) -> Result<T, Error> {
-        text.parse()
-            .map_err(|error: T::Err| Error::Internal(error.into()))
-    }
-    let ask = |(id, household): (Uuid, HouseholdId)| async move {
-        let found = registry.authorised(household).await?;
-        let allow = found.persons.into_iter().filter(|p| {
-            let mut items = p.items.iter();
-            items.any(|allowed| codes::item_kind(*allowed) == Some(item))
-        });
-        let persons = allow.map(|person| {
-            Ok(Person {
-                id: read(&person.person_id)?,
-                id_number: read(&person.id_number)?,
-                name: person.name,
-            })
-        });
-        let persons = persons.collect::<Result<_, Error>>()?;
-        let gaps = found.gaps.into_iter();
-        let gaps = gaps.filter(|gap| codes::item_kind(gap.item) == Some(item));
-        let gaps = gaps.map(|gap| Ok((read(&gap.person_id)?, gap.reason())));
-        let gaps = gaps.collect::<Result<_, Error>>()?;
-        Ok::<_, Error>((id, Allowed { persons, gaps }))
-    };
-    let asks = futures::stream::iter(households.into_iter().map(|household| Ok(ask(household))));
-    asks.try_buffer_unordered(ASKED_AT_ONCE).try_collect().await
 }
 
 /// Whom a file is compared with.
@@ -306,6 +182,23 @@ impl Asked {
         set.build().map_err(refused)
     }
 
+    /// Who was allowed when the file began and is allowed now that it has ended.
+    fn persons_of<'a>(
+        &self,
+        comparison: Uuid,
+        before: &[Uuid],
+        allowed: &'a Allowed,
+    ) -> Persons<'a> {
+        let mut persons = Persons::of(before, allowed, |person| {
+            let key = (comparison, person.id, person.id_number);
+            self.persons.contains(&key)
+        });
+        // They allowed it while the file was being read.
+        let left_out: &mut LeftOut = &mut persons.left_out;
+        left_out.not_authorised += persons.missing;
+        persons
+    }
+
     fn by_number<'a>(&self, found: &'a [Found]) -> HashMap<IdNumber, Vec<&'a Found>> {
         let mut by_number: HashMap<IdNumber, Vec<&Found>> = HashMap::new();
         for found in found {
@@ -314,87 +207,5 @@ impl Asked {
             }
         }
         by_number
-    }
-}
-
-/// A file that has been compared.
-struct Batch {
-    id: BatchId,
-    data_date: NaiveDate,
-    item: ItemKind,
-    contract: Contract,
-}
-
-/// For whom an item of a comparison is compared now, and for whom not.
-struct Persons<'a> {
-    compared: Vec<&'a Person>,
-    left_out: LeftOut,
-}
-
-impl<'a> Persons<'a> {
-    /// Of a comparison whose item was compared for some `before`: who was allowed when the file began and
-    /// is allowed now that it has ended.
-    fn of(comparison: Uuid, before: &[Uuid], asked: &Asked, allowed: &'a Allowed) -> Self {
-        let (mut compared, mut left_out) = (Vec::new(), LeftOut::default());
-        for person in &allowed.persons {
-            if before.contains(&person.id) {
-                continue;
-            }
-            let key = (comparison, person.id, person.id_number);
-            if asked.persons.contains(&key) {
-                compared.push(person);
-            } else {
-                // Allowed while the file was being read.
-                left_out.not_authorised += 1;
-            }
-        }
-        for (_, reason) in allowed.gaps.iter().filter(|(id, _)| !before.contains(id)) {
-            *match reason {
-                GapReason::Withdrawn => &mut left_out.withdrawn,
-                GapReason::Expired => &mut left_out.expired,
-                GapReason::NotGiven | GapReason::Unspecified => &mut left_out.not_authorised,
-            } += 1;
-        }
-        Self { compared, left_out }
-    }
-}
-
-impl Batch {
-    /// What a row says against its person, but for who and in which comparison that is.
-    fn judge(&self, rules: &Rules, found: &Found, members: i64) -> Vec<Hit> {
-        let hit = |rule_id: &str, rule_version, kind, evidence| Hit {
-            id: Uuid::nil(),
-            comparison: Uuid::nil(),
-            item: self.item,
-            rule_id: rule_id.to_owned(),
-            rule_version,
-            kind,
-            person: Uuid::nil(),
-            evidence,
-            data_date: self.data_date,
-            batch: self.id.0,
-            row: found.row,
-            explanation: String::new(),
-            explanation_sha256: String::new(),
-            outcome: None,
-            decided_by: String::new(),
-            decided_reason: String::new(),
-            decided_on: None,
-        };
-        let review = |rule_id, evidence| vec![hit(rule_id, 1, FindingKind::Review, vec![evidence])];
-        match &found.what {
-            What::Contradiction { earlier } => {
-                review(CONTRADICTORY_ROWS, format!("earlier_row={earlier}"))
-            }
-            What::Unusable(code) => review(UNUSABLE_ROW, format!("fault={code}")),
-            What::Values(values) => {
-                let hits = rules.hits(values, members).map(|rule| {
-                    let version = i32::try_from(rule.version).unwrap_or(i32::MAX);
-                    let evidence = values.evidence(&self.contract);
-                    hit(&rule.rule_id, version, rule.kind, evidence)
-                });
-                hits.collect()
-            }
-        }
     }
 }

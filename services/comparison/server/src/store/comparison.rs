@@ -60,6 +60,7 @@ struct StoredReceived {
     not_authorised: u32,
     expired: u32,
     withdrawn: u32,
+    unanswered: u32,
 }
 
 struct Row {
@@ -87,6 +88,7 @@ impl TryFrom<Row> for Comparison {
                     not_authorised: received.not_authorised,
                     expired: received.expired,
                     withdrawn: received.withdrawn,
+                    unanswered: received.unanswered,
                 },
             })
         });
@@ -119,7 +121,8 @@ macro_rules! select {
                       (select coalesce(jsonb_agg(jsonb_build_object('item', item,
                                   'data_date', data_date, 'batch_id', batch_id,
                                   'compared', compared, 'not_authorised', not_authorised,
-                                  'expired', expired, 'withdrawn', withdrawn)), '[]')
+                                  'expired', expired, 'withdrawn', withdrawn,
+                                  'unanswered', unanswered)), '[]')
                        from comparison.received_items r where r.comparison_id = c.id)
                       as "received!: Json<Vec<StoredReceived>>",
                       (select coalesce(jsonb_agg(to_jsonb(h) order by h.id), '[]')
@@ -184,7 +187,9 @@ pub async fn lock_open(tx: &mut Tx, ids: &[Uuid]) -> Result<Vec<Comparison>, Err
 #[derive(Debug, Clone)]
 pub struct Lacking {
     pub id: Uuid,
+    pub case: CaseId,
     pub household: HouseholdId,
+    pub division: DivisionCode,
     /// For whom the item was compared before.
     pub compared: Vec<Uuid>,
     /// For whom not.
@@ -200,28 +205,48 @@ pub async fn lacking(tx: &mut Tx, item: ItemKind) -> Result<Vec<Lacking>, Error>
     let rows = sqlx::query!(
         r#"select c.id, c.household_id, coalesce(r.compared, '{}') as "compared!",
                 coalesce(r.not_authorised, 0) as "not_authorised!",
-                coalesce(r.expired, 0) as "expired!", coalesce(r.withdrawn, 0) as "withdrawn!"
+                coalesce(r.expired, 0) as "expired!", coalesce(r.withdrawn, 0) as "withdrawn!",
+                coalesce(r.unanswered, 0) as "unanswered!", c.case_id, c.division_code
          from comparison.comparisons c
          left join comparison.received_items r on r.comparison_id = c.id and r.item = $1
          where c.completed_at is null
-           and (r.item is null or r.not_authorised + r.expired + r.withdrawn > 0)
+           and (r.item is null or r.not_authorised + r.expired + r.withdrawn + r.unanswered > 0)
          order by c.id limit $2"#,
         item.as_str(),
         OPEN_MAX,
     )
     .fetch_all(&mut **tx)
     .await?;
-    let lacking = rows.into_iter().map(|row| Lacking {
-        id: row.id,
-        household: HouseholdId(row.household_id),
-        compared: row.compared,
-        left_out: LeftOut {
-            not_authorised: row.not_authorised.unsigned_abs(),
-            expired: row.expired.unsigned_abs(),
-            withdrawn: row.withdrawn.unsigned_abs(),
-        },
+    let lacking = rows.into_iter().map(|row| {
+        Ok(Lacking {
+            id: row.id,
+            case: CaseId(row.case_id),
+            household: HouseholdId(row.household_id),
+            division: division(TABLE, &row.division_code)?,
+            compared: row.compared,
+            left_out: LeftOut {
+                not_authorised: row.not_authorised.unsigned_abs(),
+                expired: row.expired.unsigned_abs(),
+                withdrawn: row.withdrawn.unsigned_abs(),
+                unanswered: row.unanswered.unsigned_abs(),
+            },
+        })
     });
-    Ok(lacking.collect())
+    lacking.collect()
+}
+
+/// The households of some comparisons, each once.
+pub async fn households(tx: &mut Tx, ids: &[Uuid]) -> Result<Vec<(Uuid, HouseholdId)>, Error> {
+    let rows = sqlx::query!(
+        "select id, household_id from comparison.comparisons where id = any($1)",
+        ids
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    let rows = rows.into_iter();
+    Ok(rows
+        .map(|row| (row.id, HouseholdId(row.household_id)))
+        .collect())
 }
 
 /// Opens one, unless the case has one under way.
@@ -258,6 +283,7 @@ struct NewReceived<'a> {
     not_authorised: u32,
     expired: u32,
     withdrawn: u32,
+    unanswered: u32,
     completed_at: Option<DateTime<Utc>>,
 }
 
@@ -275,6 +301,7 @@ pub async fn receive(tx: &mut Tx, comparisons: &[Comparison], item: ItemKind) ->
             not_authorised: received.left_out.not_authorised,
             expired: received.left_out.expired,
             withdrawn: received.left_out.withdrawn,
+            unanswered: received.left_out.unanswered,
             completed_at: comparison.completed_at,
         })
     });
@@ -285,17 +312,18 @@ pub async fn receive(tx: &mut Tx, comparisons: &[Comparison], item: ItemKind) ->
                  select * from jsonb_to_recordset($1) as r (
                      comparison_id uuid, division_code text, item text, data_date date, batch_id uuid,
                      compared uuid[], not_authorised integer, expired integer, withdrawn integer,
-                     completed_at timestamptz)),
+                     unanswered integer, completed_at timestamptz)),
              written as (
                  insert into comparison.received_items
                      (comparison_id, division_code, item, data_date, batch_id, compared,
-                      not_authorised, expired, withdrawn)
+                      not_authorised, expired, withdrawn, unanswered)
                  select comparison_id, division_code, item, data_date, batch_id, compared,
-                        not_authorised, expired, withdrawn from received
+                        not_authorised, expired, withdrawn, unanswered from received
                  on conflict (comparison_id, item) do update
                  set data_date = excluded.data_date, batch_id = excluded.batch_id,
                      compared = excluded.compared, not_authorised = excluded.not_authorised,
-                     expired = excluded.expired, withdrawn = excluded.withdrawn)
+                     expired = excluded.expired, withdrawn = excluded.withdrawn,
+                     unanswered = excluded.unanswered)
              update comparison.comparisons c
              set persons_compared = greatest(persons_compared, cardinality(r.compared)),
                  completed_at = r.completed_at
@@ -328,7 +356,7 @@ pub async fn follow_merges(tx: &mut Tx, most: i64) -> Result<usize, Error> {
     let moved = moved.map(|row| Ok((row.id, division(TABLE, &row.division_code)?)));
     let moved: Vec<_> = moved.collect::<Result<_, Error>>()?;
     let found = moved.len();
-    const TABLES: [&str; 2] = ["received_items", "hits"];
+    const TABLES: [&str; 3] = ["received_items", "hits", "queries"];
     division_merge::carry(tx, moved, &TABLES.map(|table| (table, "comparison_id"))).await?;
     Ok(found)
 }

@@ -5,6 +5,7 @@ pub mod alert;
 pub mod batch;
 pub mod comparison;
 pub mod hit;
+pub mod query;
 pub mod rule;
 
 use chassis::error::Error;

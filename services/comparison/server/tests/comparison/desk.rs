@@ -11,11 +11,15 @@ use chassis::{
     feed_server::FeedServer,
     lifecycle::Lifecycle,
     pg::Database,
+    secret::SecretKey,
     subscription::Consumer,
     testing::{TestDatabase, TestIssuer, caller, new_id},
 };
 use chrono::{Duration, NaiveDate};
-use comparison::{Households, MIGRATOR, NAME, Registry, Service, Windows, access, consume::Cases};
+use comparison::{
+    Households, MIGRATOR, NAME, Queries, QueryConfig, Registry, Service, Windows, access,
+    consume::Cases,
+};
 use comparison_core::row::Row;
 use ed25519_dalek::pkcs8::{EncodePrivateKey, KeypairBytes};
 use futures::future::BoxFuture;
@@ -24,8 +28,9 @@ use prost::Message;
 use proto::{
     comparison::v1::{
         BatchGetComparisonsRequest, BatchHeader, BatchReport, Comparison, SubmitAlertBatchRequest,
-        SubmitItemFileRequest, comparison_service_server::ComparisonService,
-        submit_alert_batch_request, submit_item_file_request,
+        SubmitItemFileRequest, SubmitResultFileRequest,
+        comparison_service_server::ComparisonService, submit_alert_batch_request,
+        submit_item_file_request, submit_result_file_request,
     },
     feed::v1::Item,
     households::v1::{
@@ -54,6 +59,8 @@ pub struct Person {
     pub items: Vec<ItemKind>,
     /// Why the others may not.
     pub gap: GapReason,
+    /// Last day of the authorisation; none ends.
+    pub expires_on: Option<NaiveDate>,
 }
 
 impl Person {
@@ -67,6 +74,7 @@ impl Person {
             class: SubjectClass::General,
             items: all_items().collect(),
             gap: GapReason::NotGiven,
+            expires_on: None,
         }
     }
 }
@@ -117,6 +125,10 @@ impl Registry for People {
             name: person.name.to_owned(),
             id_number: person.number.clone(),
             items: person.items.iter().map(|item| (*item).into()).collect(),
+            expires_on: person
+                .expires_on
+                .map(|day| day.to_string())
+                .unwrap_or_default(),
             ..AuthorisedPerson::default()
         });
         Ok(ListAuthorisedPersonsResponse {
@@ -224,6 +236,25 @@ impl Desk {
         self.item_stream(caller, people, messages).await
     }
 
+    /// Answers of a department that looks up for itself.
+    pub async fn result(
+        &self,
+        caller: &Caller,
+        people: &impl Registry,
+        header: BatchHeader,
+        file: &str,
+    ) -> Result<BatchReport, Error> {
+        use submit_result_file_request::Part;
+        let chunks = file.as_bytes().chunks(1000);
+        let chunks = chunks.map(|chunk| Part::Chunk(chunk.to_vec()));
+        let parts = std::iter::once(Part::Header(header)).chain(chunks);
+        let messages = parts.map(|part| Ok(SubmitResultFileRequest { part: Some(part) }));
+        let messages: Vec<Result<_, Status>> = messages.collect();
+        let messages = tokio_stream::iter(messages);
+        let answer = self.service.submit_result_from(caller, messages, people);
+        answer.await
+    }
+
     /// The same as a stream that may break off.
     pub async fn item_stream(
         &self,
@@ -288,13 +319,25 @@ async fn service_with(database: &Database, redis_url: Option<&str>, ledger: Ledg
     let nobody = client::channel("http://127.0.0.1:9").expect("a URL");
     let feed = FeedServer::new(database.clone(), Lifecycle::new(), access::sees_feed);
     let windows = Windows::new(redis_url).expect("a URL");
+    let queries = Queries::new(&query_config(7, &[])).expect("keys");
     Service::new(
         database.clone(),
         Households::new(nobody, identity),
         Arc::new(ledger),
         windows,
+        Arc::new(queries),
         feed,
     )
+}
+
+/// A county's keys: one that signs and others that have signed.
+pub fn query_config(key: u8, earlier: &[u8]) -> QueryConfig {
+    let key_of = |seed: u8| SecretKey::new([seed; 32]);
+    QueryConfig {
+        issuer: "backstop/999999000000".to_owned(),
+        key: key_of(key),
+        earlier_keys: earlier.iter().copied().map(key_of).collect(),
+    }
 }
 
 /// A valid ID number of nobody.

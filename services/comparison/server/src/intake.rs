@@ -1,0 +1,272 @@
+//! What a delivery for an item is good for, whichever way it came: whom it may be compared with, what it
+//! says against them, and how that is kept.
+
+use std::collections::HashMap;
+
+use chassis::{
+    auth::Caller,
+    clock::timestamp,
+    decode::{Fields, codes},
+    error::Error,
+    pg::Tx,
+};
+use chrono::NaiveDate;
+use comparison_core::{
+    contract,
+    finding::{CONTRADICTORY_ROWS, FindingKind, Rules, UNUSABLE_ROW},
+    outcome::LeftOut,
+};
+use futures::TryStreamExt as _;
+use kernel::{BatchId, Code, HouseholdId, IdNumber, ItemKind};
+use proto::{comparison::v1::BatchReport, households::v1::GapReason};
+use uuid::Uuid;
+
+use crate::{
+    Registry, convert,
+    file::Header,
+    item,
+    register::What,
+    store::{
+        self,
+        comparison::{Comparison, Received},
+        hit::Hit,
+    },
+};
+
+/// Households asked about at once.
+const ASKED_AT_ONCE: usize = 8;
+
+/// The item, if the caller delivers for the department that has it.
+pub fn admit(caller: &Caller, header: &Header) -> Result<ItemKind, Error> {
+    let mut f = Fields::new();
+    let item = f.code("item", header.item);
+    let item = f.finish_with(item)?;
+    header.check_sender(caller)?;
+    let expected = contract::of_item(item).department;
+    if header.department.as_str() != expected {
+        return Err(Error::invalid("department", "ITEM_DEPARTMENT", expected));
+    }
+    Ok(item)
+}
+
+/// Persons of a household who allow an item to be queried at this moment, and why others do not.
+pub struct Allowed {
+    pub persons: Vec<Person>,
+    gaps: Vec<(Uuid, GapReason)>,
+}
+
+pub struct Person {
+    pub id: Uuid,
+    pub id_number: IdNumber,
+    pub name: String,
+    /// Last day of the authorisation.
+    pub expires_on: Option<NaiveDate>,
+}
+
+/// Asks about the households of open comparisons.
+pub async fn ask(
+    registry: &impl Registry,
+    households: Vec<(Uuid, HouseholdId)>,
+    item: ItemKind,
+) -> Result<HashMap<Uuid, Allowed>, Error> {
+    fn read<T: std::str::FromStr<Err: Into<anyhow::Error>>>(text: &str) -> Result<T, Error> {
+        text.parse()
+            .map_err(|error: T::Err| Error::Internal(error.into()))
+    }
+    let ask = |(id, household): (Uuid, HouseholdId)| async move {
+        let found = registry.authorised(household).await?;
+        let allow = found.persons.into_iter().filter(|p| {
+            let mut items = p.items.iter();
+            items.any(|allowed| codes::item_kind(*allowed) == Some(item))
+        });
+        let persons = allow.map(|person| {
+            Ok(Person {
+                id: read(&person.person_id)?,
+                id_number: read(&person.id_number)?,
+                name: person.name,
+                expires_on: match &*person.expires_on {
+                    "" => None,
+                    day => Some(read(day)?),
+                },
+            })
+        });
+        let persons = persons.collect::<Result<_, Error>>()?;
+        let gaps = found.gaps.into_iter();
+        let gaps = gaps.filter(|gap| codes::item_kind(gap.item) == Some(item));
+        let gaps = gaps.map(|gap| Ok((read(&gap.person_id)?, gap.reason())));
+        let gaps = gaps.collect::<Result<_, Error>>()?;
+        Ok::<_, Error>((id, Allowed { persons, gaps }))
+    };
+    let asks = futures::stream::iter(households.into_iter().map(|household| Ok(ask(household))));
+    asks.try_buffer_unordered(ASKED_AT_ONCE).try_collect().await
+}
+
+/// For whom an item of a comparison is compared now, and for whom not.
+pub struct Persons<'a> {
+    pub compared: Vec<&'a Person>,
+    /// Allowed, but not in what was delivered.
+    pub missing: u32,
+    /// Not allowed.
+    pub left_out: LeftOut,
+}
+
+impl<'a> Persons<'a> {
+    /// Of a comparison whose item was compared for some `before`: those who are allowed now and whom the
+    /// delivery is about.
+    pub fn of(before: &[Uuid], allowed: &'a Allowed, is_about: impl Fn(&Person) -> bool) -> Self {
+        let persons = allowed.persons.iter();
+        let persons = persons.filter(|person| !before.contains(&person.id));
+        let (compared, missing): (Vec<_>, Vec<_>) = persons.partition(|person| is_about(person));
+        let mut left_out = LeftOut::default();
+        for (_, reason) in allowed.gaps.iter().filter(|(id, _)| !before.contains(id)) {
+            *match reason {
+                GapReason::Withdrawn => &mut left_out.withdrawn,
+                GapReason::Expired => &mut left_out.expired,
+                GapReason::NotGiven | GapReason::Unspecified => &mut left_out.not_authorised,
+            } += 1;
+        }
+        Self {
+            compared,
+            missing: u32::try_from(missing.len()).unwrap_or(u32::MAX),
+            left_out,
+        }
+    }
+}
+
+/// A delivery that has come.
+pub struct Batch {
+    pub id: BatchId,
+    pub data_date: NaiveDate,
+    pub item: ItemKind,
+}
+
+/// What deliveries change, until it is kept: all of it or nothing.
+#[derive(Default)]
+pub struct Changes {
+    changed: Vec<Comparison>,
+    hits: Vec<(kernel::DivisionCode, Hit)>,
+}
+
+impl Batch {
+    /// Takes the item out of a comparison to be received anew, with what was received before; `None`
+    /// where it is whole.
+    pub fn take_earlier(&self, comparison: &mut Comparison) -> Option<Option<Received>> {
+        let known = |r: &Received| r.item == self.item;
+        let at = comparison.received.iter().position(known);
+        let is_whole = |at: usize| comparison.received[at].state().is_whole();
+        if at.is_some_and(is_whole) {
+            return None;
+        }
+        Some(at.map(|at| comparison.received.swap_remove(at)))
+    }
+
+    /// Notes for whom a comparison's item is compared now and what is found of them.
+    pub fn receive<'f>(
+        &self,
+        rules: &Rules,
+        mut comparison: Comparison,
+        earlier: Option<Received>,
+        persons: &Persons<'_>,
+        found: impl Fn(&Person) -> Vec<(i64, &'f What)>,
+        tx: &Tx,
+        changes: &mut Changes,
+    ) {
+        let before = earlier.as_ref().map_or(0, |earlier| earlier.compared.len());
+        if before + persons.compared.len() == 0 && persons.left_out.persons() == 0 {
+            // There is nothing to be said of anybody.
+            return;
+        }
+        let members = before + persons.compared.len();
+        let members = i64::try_from(members).unwrap_or(i64::MAX);
+        for person in &persons.compared {
+            for (row, what) in found(person) {
+                for of_row in self.judge(rules, row, what, members) {
+                    let hit = Hit {
+                        id: tx.database().clock().new_id(),
+                        comparison: comparison.id,
+                        person: person.id,
+                        ..of_row
+                    };
+                    comparison.hits.push(hit.clone());
+                    changes.hits.push((comparison.division, hit));
+                }
+            }
+        }
+        // Where nobody was compared there is no data yet.
+        let date = earlier.as_ref().filter(|_| before > 0);
+        let date = date.map(|earlier| earlier.data_date);
+        let already = earlier.into_iter().flat_map(|earlier| earlier.compared);
+        let now = persons.compared.iter().map(|person| person.id);
+        comparison.received.push(Received {
+            item: self.item,
+            data_date: date.map_or(self.data_date, |date| date.min(self.data_date)),
+            batch: self.id.0,
+            compared: already.chain(now).collect(),
+            left_out: persons.left_out,
+        });
+        let complete = convert::outcome(&comparison).is_complete();
+        comparison.completed_at = complete.then(|| tx.now());
+        changes.changed.push(comparison);
+    }
+
+    /// Keeps it all, tells of comparisons that are complete now, and files the report.
+    pub async fn keep(
+        &self,
+        tx: &mut Tx,
+        caller: &Caller,
+        changes: &Changes,
+        report: &mut BatchReport,
+    ) -> Result<(), Error> {
+        store::hit::insert(tx, &changes.hits).await?;
+        store::comparison::receive(tx, &changes.changed, self.item).await?;
+        let complete = changes.changed.iter().filter(|c| c.completed_at.is_some());
+        for comparison in complete {
+            let facts = convert::case_facts(comparison);
+            let (id, division) = (comparison.case.0, comparison.division);
+            item::comparison(tx, item::COMPARISON_COMPLETED, id, division, &facts);
+        }
+        report.batch_id = self.id.to_string();
+        report.hits_recorded = i64::try_from(changes.hits.len()).unwrap_or(i64::MAX);
+        report.finished_at = Some(timestamp(tx.now()));
+        let division = caller.principal.scope.division;
+        store::batch::insert(tx, self.id, division, self.item.as_str(), report).await
+    }
+
+    /// What a row says against its person, but for who and in which comparison that is.
+    fn judge(&self, rules: &Rules, row: i64, what: &What, members: i64) -> Vec<Hit> {
+        let hit = |rule_id: &str, rule_version, kind, evidence| Hit {
+            id: Uuid::nil(),
+            comparison: Uuid::nil(),
+            item: self.item,
+            rule_id: rule_id.to_owned(),
+            rule_version,
+            kind,
+            person: Uuid::nil(),
+            evidence,
+            data_date: self.data_date,
+            batch: self.id.0,
+            row,
+            explanation: String::new(),
+            explanation_sha256: String::new(),
+            outcome: None,
+            decided_by: String::new(),
+            decided_reason: String::new(),
+            decided_on: None,
+        };
+        let review = |rule_id, evidence| vec![hit(rule_id, 1, FindingKind::Review, vec![evidence])];
+        match what {
+            What::Contradiction { earlier } => {
+                review(CONTRADICTORY_ROWS, format!("earlier_row={earlier}"))
+            }
+            What::Unusable(code) => review(UNUSABLE_ROW, format!("fault={code}")),
+            What::Told(told) => {
+                let hits = rules.judge(told, members).into_iter();
+                let hits = hits.map(|(rule, kind)| {
+                    let version = i32::try_from(rule.version).unwrap_or(i32::MAX);
+                    hit(&rule.rule_id, version, kind, told.evidence.clone())
+                });
+                hits.collect()
+            }
+        }
+    }
+}
