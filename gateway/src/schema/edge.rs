@@ -78,7 +78,7 @@ const HOUSEHOLDS: (&str, &str) = ("ids", "households");
 const BY_HOUSEHOLD: (&str, &str) = ("household_id", "id");
 
 /// Every edge of the schema.
-pub const EDGES: [Edge; 19] = [
+pub const EDGES: [Edge; 20] = [
     Edge {
         many: true,
         ..batched(
@@ -86,6 +86,16 @@ pub const EDGES: [Edge; 19] = [
             "members",
             "households.BatchListMembers",
             ("household_ids", "members"),
+            ("id", "household_id"),
+        )
+    },
+    Edge {
+        many: true,
+        ..batched(
+            "Household",
+            "relatives",
+            "households.BatchListRelatives",
+            ("household_ids", "relatives"),
             ("id", "household_id"),
         )
     },

@@ -29,7 +29,7 @@ const fn query(name: &'static str, rpc: &'static str, shape: Shape) -> Query {
 }
 
 /// Fields of Query, beside `viewer`, `node` and `nodes`.
-pub const QUERIES: [Query; 30] = [
+pub const QUERIES: [Query; 31] = [
     query(
         "divisions",
         "households.ListDivisions",
@@ -73,6 +73,13 @@ pub const QUERIES: [Query; 30] = [
         "history",
         "households.ListHistory",
         Shape::Page { items: "changes" },
+    ),
+    query(
+        "drawnAuthorisations",
+        "households.DrawAuthorisations",
+        Shape::List {
+            items: "authorisations",
+        },
     ),
     query(
         "importReport",
@@ -215,7 +222,7 @@ const ACT: &str = "workflow.ActOnCase";
 const LEAD: &str = "workflow.ActOnLead";
 
 /// Fields of Mutation.
-pub const MUTATIONS: [Mutation; 70] = [
+pub const MUTATIONS: [Mutation; 72] = [
     mutation("putDivision", "households.PutDivision", "division"),
     mutation("mergeDivision", "households.MergeDivision", "division"),
     mutation("putNoticePlace", "households.PutNoticePlace", "place"),
@@ -224,6 +231,7 @@ pub const MUTATIONS: [Mutation; 70] = [
     mutation("createHousehold", "households.CreateHousehold", ""),
     mutation("updateHousehold", "households.UpdateHousehold", "household"),
     mutation("putMember", "households.PutMember", ""),
+    mutation("putRelative", "households.PutRelative", ""),
     mutation("recordIncome", "households.RecordIncome", ""),
     mutation("recordGuarantees", "households.RecordGuarantees", ""),
     mutation("putRisks", "households.PutRisks", ""),
@@ -236,6 +244,11 @@ pub const MUTATIONS: [Mutation; 70] = [
         "withdrawAuthorisation",
         "households.WithdrawAuthorisation",
         "",
+    ),
+    mutation(
+        "checkAuthorisation",
+        "households.CheckAuthorisation",
+        "authorisation",
     ),
     file("importHouseholds", "households.ImportSheet"),
     mutation("submitLead", "workflow.SubmitLead", ""),

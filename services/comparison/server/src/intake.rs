@@ -59,6 +59,8 @@ pub struct Person {
     pub id: Uuid,
     pub id_number: IdNumber,
     pub name: String,
+    /// No member of the household (CMP-2).
+    pub is_relative: bool,
     /// Last day of the authorisation.
     pub expires_on: Option<NaiveDate>,
 }
@@ -84,6 +86,7 @@ pub async fn ask(
                 id: read(&person.person_id)?,
                 id_number: read(&person.id_number)?,
                 name: person.name,
+                is_relative: person.is_relative,
                 expires_on: match &*person.expires_on {
                     "" => None,
                     day => Some(read(day)?),

@@ -3,12 +3,35 @@
 use chrono::NaiveDate;
 use kernel::{AuthorisationId, Code, ItemKind, PersonId, Refusal, Requirement};
 
-use crate::member::Member;
+use crate::{member::Member, relative::Relative};
 
 /// Purpose of the authorisations that monitoring goes by.
 pub const MONITORING: &str = "monitoring";
 /// Longest validity: the platform asks again within the life of a monitoring case.
 pub const VALID_YEARS_MAX: i32 = 5;
+
+kernel::codes! {
+    /// What somebody found who looked at an authorisation's paper (CMP-10).
+    CheckOutcome {
+        /// The paper is there, signed, and says what was recorded.
+        InOrder = "IN_ORDER",
+        /// It is not, or does not.
+        Defective = "DEFECTIVE",
+    }
+}
+
+/// A spot check of an authorisation's paper (CMP-10).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Check {
+    /// When.
+    pub on: NaiveDate,
+    /// The account of whoever looked.
+    pub by: String,
+    /// What they found.
+    pub outcome: CheckOutcome,
+    /// What is wrong with it; may be empty when nothing is.
+    pub note: String,
+}
 
 /// An authorisation of one person.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +58,8 @@ pub struct Authorisation {
     pub evidence_sha256: String,
     /// Signed by fingerprint after the content was read out.
     pub by_fingerprint: bool,
+    /// The spot check of its paper, if there was one.
+    pub check: Option<Check>,
 }
 
 impl Authorisation {
@@ -44,6 +69,25 @@ impl Authorisation {
         self.signed_on <= day
             && day <= self.expires_on
             && self.withdrawn_on.is_none_or(|withdrawn| day < withdrawn)
+    }
+
+    /// Notes a spot check of its paper. One that is not in order counts no longer, as if it were withdrawn;
+    /// says whether that ended it.
+    ///
+    /// # Errors
+    /// It was checked before: what somebody found stands.
+    pub fn check_paper(&mut self, check: Check) -> Result<bool, Refusal> {
+        let unmet = self
+            .check
+            .as_ref()
+            .map(|known| Requirement::new("CMP-10", "NOT_CHECKED_YET", "UNCHECKED", known.on));
+        Refusal::check(unmet.into_iter().collect())?;
+        let ends = check.outcome == CheckOutcome::Defective && self.withdrawn_on.is_none();
+        if ends {
+            self.withdrawn_on = Some(check.on);
+        }
+        self.check = Some(check);
+        Ok(ends)
     }
 
     /// Withdraws it from `today` on (S18). Also one that has expired: the wish is recorded.
@@ -103,10 +147,11 @@ pub enum Gap {
 }
 
 /// What of persons may not be queried for `purpose` on `day`, and why: every item of those who have to
-/// authorise, and of another member the items that were allowed once. `newest_first` says what its name
-/// says.
+/// authorise, relatives among them, and of anybody else the items that were allowed once. `newest_first`
+/// says what its name says.
 pub fn gaps<'a>(
     members: &'a [Member],
+    relatives: &'a [Relative],
     newest_first: &'a [Authorisation],
     purpose: &'a str,
     day: NaiveDate,
@@ -116,8 +161,13 @@ pub fn gaps<'a>(
             .iter()
             .filter(move |a| a.person == person && a.purpose == purpose)
     };
-    members.iter().flat_map(move |member| {
-        let (person, has_to) = (member.person, member.is_adult(day));
+    let members = members
+        .iter()
+        .map(move |member| (member.person, member.is_adult(day)));
+    let relatives = relatives
+        .iter()
+        .map(|relative| (relative.person, relative.has_to_authorise()));
+    members.chain(relatives).flat_map(move |(person, has_to)| {
         ItemKind::ALL.iter().filter_map(move |item| {
             let mut of_item = given_by(person).filter(|a| a.items.contains(item));
             let newest = of_item.clone().next();
@@ -137,20 +187,25 @@ pub fn gaps<'a>(
     })
 }
 
-/// Whether `members` allow the authorisation to be recorded today (S18): an adult signs for itself,
-/// for everybody else an adult member who is the guardian.
+/// Whether `members` and `relatives` allow the authorisation to be recorded today (S18): an adult signs
+/// for itself, for everybody else an adult member who is the guardian.
 ///
 /// # Errors
 /// Every requirement that is not met.
 pub fn check(
     authorisation: &Authorisation,
     members: &[Member],
+    relatives: &[Relative],
     today: NaiveDate,
 ) -> Result<(), Refusal> {
     let mut unmet = Vec::new();
     let find = |person: PersonId| members.iter().find(|member| member.person == person);
+    let is_relative = |person| relatives.iter().any(|relative| relative.person == person);
     if let Some(person) = find(authorisation.person) {
         unmet.extend(signer(person, find(authorisation.signed_by), today));
+    } else if is_relative(authorisation.person) {
+        let own = authorisation.signed_by == authorisation.person;
+        unmet.extend((!own).then(|| Requirement::new("S18", "SIGNED_BY_SELF", "SELF", "OTHER")));
     } else {
         unmet.push(Requirement::new("S18", "PERSON_IS_MEMBER", 1, 0));
     }
@@ -264,7 +319,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::member::tests::member;
+    use crate::{member::tests::member, relative::tests::relative};
 
     fn day(text: &str) -> NaiveDate {
         text.parse().expect("a day")
@@ -283,11 +338,12 @@ mod tests {
             withdrawn_on: None,
             evidence_sha256: "0".repeat(64),
             by_fingerprint: false,
+            check: None,
         }
     }
 
     fn codes(authorisation: &Authorisation, members: &[Member]) -> Vec<&'static str> {
-        check(authorisation, members, day("2026-08-31"))
+        check(authorisation, members, &[], day("2026-08-31"))
             .err()
             .map(|refusal| refusal.unmet.iter().map(|unmet| unmet.code).collect())
             .unwrap_or_default()
@@ -337,7 +393,25 @@ mod tests {
             ..given(&child, &head)
         };
         let newest_first = [vehicle(given(&head, &head)), expired, vehicle(withdrawn)];
-        let gaps: Vec<_> = gaps(&family, &newest_first, MONITORING, day("2026-08-31")).collect();
+        let son = relative(7, "19900101");
+        let lost = Relative {
+            excused_reason: "下落不明".to_owned(),
+            ..relative(8, "19920101")
+        };
+        let relatives = [son.clone(), lost];
+        let today = day("2026-08-31");
+        let told = |relatives| -> Vec<_> {
+            gaps(&family, relatives, &newest_first, MONITORING, today).collect()
+        };
+        let with_relatives = told(&relatives);
+        let of_son = with_relatives.iter().filter(|found| found.0 == son.person);
+        assert_eq!(of_son.count(), 9, "each with an authorisation of their own");
+        let gaps = told(&[]);
+        assert_eq!(
+            with_relatives.len(),
+            gaps.len() + 9,
+            "an excused one need not"
+        );
         let of = |person: &Member, gap| {
             let of_person = gaps.iter().filter(|found| found.0 == person.person);
             of_person.filter(|found| found.2 == gap).count()
@@ -346,6 +420,30 @@ mod tests {
         assert_eq!(of(&wife, Gap::NotGiven), 9);
         assert_eq!(of(&child, Gap::Withdrawn), 1);
         assert_eq!(gaps.len(), 18, "a child need not allow anything");
+    }
+
+    #[test]
+    fn a_relative_signs_for_itself_and_for_nobody_else() {
+        let head = member(1, "19600101", "户主");
+        let son = relative(7, "19900101");
+        let of_son = |signed_by| Authorisation {
+            person: son.person,
+            signed_by,
+            ..given(&head, &head)
+        };
+        let checked = |authorisation: &Authorisation| {
+            let relatives = std::slice::from_ref(&son);
+            let members = std::slice::from_ref(&head);
+            let checked = check(authorisation, members, relatives, day("2026-08-31"));
+            checked.map_err(|refusal| refusal.unmet[0].code)
+        };
+        assert_eq!(checked(&of_son(son.person)), Ok(()));
+        assert_eq!(checked(&of_son(head.person)), Err("SIGNED_BY_SELF"));
+        let of_head = Authorisation {
+            signed_by: son.person,
+            ..given(&head, &head)
+        };
+        assert_eq!(checked(&of_head), Err("SIGNED_BY_SELF"));
     }
 
     #[test]
@@ -395,6 +493,35 @@ mod tests {
         authorisation.withdrawn_on = Some(day("2026-09-01"));
         assert!(authorisation.is_valid_on(day("2026-08-31")));
         assert!(!authorisation.is_valid_on(day("2026-09-01")));
+    }
+
+    #[test]
+    fn a_paper_is_checked_once_and_a_defective_one_ends() {
+        let head = member(1, "19800101", "户主");
+        let today = day("2026-08-31");
+        let found = |outcome| Check {
+            on: today,
+            by: "officer".to_owned(),
+            outcome,
+            note: "无签名".to_owned(),
+        };
+        let mut good = given(&head, &head);
+        assert_eq!(good.check_paper(found(CheckOutcome::InOrder)), Ok(false));
+        assert!(good.is_valid_on(today));
+        let again = good
+            .check_paper(found(CheckOutcome::Defective))
+            .expect_err("checked");
+        assert_eq!(
+            (again.unmet[0].rule, again.unmet[0].code),
+            ("CMP-10", "NOT_CHECKED_YET")
+        );
+        let mut bad = given(&head, &head);
+        assert_eq!(bad.check_paper(found(CheckOutcome::Defective)), Ok(true));
+        assert!(!bad.is_valid_on(today));
+        let mut over = given(&head, &head);
+        over.withdraw(day("2026-08-15")).expect("withdrawn");
+        assert_eq!(over.check_paper(found(CheckOutcome::Defective)), Ok(false));
+        assert_eq!(over.withdrawn_on, Some(day("2026-08-15")));
     }
 
     #[test]

@@ -13,7 +13,7 @@ use crate::{
 /// One field's change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
-    /// What was changed: `household`, `member`, `income`, `guarantee`, `authorisation`.
+    /// What was changed: `household`, `member`, `relative`, `income`, `guarantee`, `authorisation`.
     pub entity: &'static str,
     /// Which field of it.
     pub field: String,

@@ -16,5 +16,6 @@ pub mod line;
 pub mod member;
 pub mod notice_place;
 pub mod quality;
+pub mod relative;
 pub mod risk;
 pub mod sheet;

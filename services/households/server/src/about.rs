@@ -22,6 +22,14 @@ about! {
         CreateHouseholdResponse: |r| shown(&r.household);
         UpdateHouseholdResponse: |r| shown(&r.household);
         PutMemberResponse: |r| shown(&r.household);
+        BatchListRelativesResponse: |r| r.relatives.iter().map(|m| at(&m.household_id)).collect();
+        PutRelativeResponse: |r| shown(&r.household);
+        DrawAuthorisationsResponse: |r| {
+            r.authorisations.iter().map(|a| at(&a.household_id)).collect()
+        };
+        CheckAuthorisationResponse: |r| {
+            r.authorisation.iter().map(|a| at(&a.household_id)).collect()
+        };
         RecordIncomeRequest: |r| vec![at(&r.household_id)];
         RecordGuaranteesRequest: |r| vec![at(&r.household_id)];
         PutRisksResponse: |r| shown(&r.household);
@@ -47,7 +55,8 @@ about! {
         PutMonitoringLineRequest, PutMonitoringLineResponse, ResealPersonalDataRequest,
         ResealPersonalDataResponse, ListHouseholdsRequest,
         BatchGetHouseholdsRequest, BatchListMembersRequest, FindHouseholdRequest,
-        CreateHouseholdRequest, UpdateHouseholdRequest, PutMemberRequest, RecordIncomeResponse,
+        CreateHouseholdRequest, UpdateHouseholdRequest, PutMemberRequest, BatchListRelativesRequest,
+        PutRelativeRequest, DrawAuthorisationsRequest, CheckAuthorisationRequest, RecordIncomeResponse,
         RecordGuaranteesResponse, PutRisksRequest, BatchAssessRequest, ListIncomeResponse,
         GrantAuthorisationRequest, WithdrawAuthorisationRequest, ListAuthorisationsResponse,
         ListHistoryResponse, ImportSheetResponse, GetImportRequest, GetImportResponse,

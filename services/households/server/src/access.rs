@@ -77,6 +77,14 @@ const PLACE_KEEPERS: &[Role] = &[
 /// Those who set the platform up: what they seal again they do not see.
 const ADMINISTRATORS: &[Role] = &[Role::SystemAdmin];
 
+/// Those who look at papers that others have taken in (CMP-10).
+const CHECKERS: &[Role] = &[
+    Role::TownshipOffice,
+    Role::CountyOfficer,
+    Role::DisciplineInspection,
+    Role::Auditor,
+];
+
 const SERVICES: &[Role] = &[Role::Service];
 
 /// Every RPC of the service.
@@ -96,6 +104,8 @@ pub const ACCESS: Access = &[
     ("CreateHousehold", EDITORS),
     ("UpdateHousehold", EDITORS),
     ("PutMember", EDITORS),
+    ("BatchListRelatives", READERS),
+    ("PutRelative", EDITORS),
     ("RecordIncome", VISITORS),
     ("RecordGuarantees", VISITORS),
     ("PutRisks", VISITORS),
@@ -104,6 +114,8 @@ pub const ACCESS: Access = &[
     ("GrantAuthorisation", EDITORS),
     ("WithdrawAuthorisation", EDITORS),
     ("ListAuthorisations", READERS),
+    ("DrawAuthorisations", CHECKERS),
+    ("CheckAuthorisation", CHECKERS),
     ("ListHistory", READERS),
     ("ImportSheet", IMPORTERS),
     ("GetImport", IMPORTERS),

@@ -6,14 +6,16 @@ use chassis::{
 };
 use households_core::{
     assessment::Assessment,
+    authorisation::CheckOutcome,
     change,
     guarantee::Finding,
     income::{Entry, IncomeGroup, IncomeSource},
     member::{Member, masked_name},
     notice_place::NoticePlace,
+    relative::{Relative, Tie},
     risk::Risk,
 };
-use kernel::{Code, DivisionLevel, HouseholdId, LabourCapacity, Role};
+use kernel::{Code, DivisionLevel, HouseholdId, IdNumber, LabourCapacity, Role};
 use proto::{households::v1 as wire, r#type::v1 as shared};
 
 use crate::store::{
@@ -39,6 +41,14 @@ impl View {
             name.to_owned()
         } else {
             masked_name(name)
+        }
+    }
+
+    fn number(self, number: &IdNumber) -> String {
+        if self.personal {
+            number.expose().to_owned()
+        } else {
+            number.masked()
         }
     }
 
@@ -103,11 +113,7 @@ pub fn member(household: HouseholdId, member: &Member, view: View) -> wire::Memb
         person_id: member.person.to_string(),
         household_id: household.to_string(),
         name: view.name(&member.name),
-        id_number: if view.personal {
-            id_number.expose().to_owned()
-        } else {
-            id_number.masked()
-        },
+        id_number: view.number(id_number),
         sex: codes::sex_to_proto(id_number.sex()),
         birth_date: id_number.birth_date().to_string(),
         relation: member.relation.clone(),
@@ -245,6 +251,30 @@ pub fn authorisation(stored: &Stored) -> wire::Authorisation {
         withdrawn_on: text(a.withdrawn_on),
         evidence_sha256: a.evidence_sha256.clone(),
         by_fingerprint: a.by_fingerprint,
+        checked_on: text(a.check.as_ref().map(|check| check.on)),
+        checked_by: text(a.check.as_ref().map(|check| &check.by)),
+        check_outcome: a.check.as_ref().map_or(0, |check| match check.outcome {
+            CheckOutcome::InOrder => wire::CheckOutcome::InOrder.into(),
+            CheckOutcome::Defective => wire::CheckOutcome::Defective.into(),
+        }),
+        check_note: text(a.check.as_ref().map(|check| &check.note)),
+    }
+}
+
+pub fn relative(household: HouseholdId, relative: &Relative, view: View) -> wire::Relative {
+    let id_number = &relative.id_number;
+    let tie = match relative.tie {
+        Tie::Child => wire::Tie::Child,
+        Tie::ChildsSpouse => wire::Tie::ChildsSpouse,
+        Tie::Supporter => wire::Tie::Supporter,
+    };
+    wire::Relative {
+        person_id: relative.person.to_string(),
+        household_id: household.to_string(),
+        name: view.name(&relative.name),
+        id_number: view.number(id_number),
+        tie: tie.into(),
+        excused_reason: view.personal(&relative.excused_reason),
     }
 }
 

@@ -5,6 +5,7 @@ use households_core::{
     flaw::Flaw,
     household::{self, Profile},
     member::{Member, Standing},
+    relative::{Relative, Tie},
     risk::{REMARK_CHARS_MAX, RISKS_MAX, Risk},
 };
 use kernel::{DivisionCode, HouseholdId, Month, PersonId};
@@ -153,4 +154,27 @@ pub fn months(f: &mut Fields, from: &str, to: &str) -> Option<(Month, Month)> {
         );
     }
     Some((from, to))
+}
+
+/// A relative of a household.
+pub fn relative(f: &mut Fields, given: &wire::Relative, person: PersonId) -> Option<Relative> {
+    let name = f.text("name", &given.name, NAME_CHARS_MAX);
+    let id_number = f.id_number("id_number", &given.id_number);
+    let tie = f.code(
+        "tie",
+        match given.tie() {
+            wire::Tie::Child => Some(Tie::Child),
+            wire::Tie::ChildsSpouse => Some(Tie::ChildsSpouse),
+            wire::Tie::Supporter => Some(Tie::Supporter),
+            wire::Tie::Unspecified => None,
+        },
+    );
+    let excused_reason = f.text_optional("excused_reason", &given.excused_reason, LINE_CHARS_MAX);
+    Some(Relative {
+        person,
+        name: name?,
+        id_number: id_number?,
+        tie: tie?,
+        excused_reason: excused_reason?,
+    })
 }

@@ -31,6 +31,8 @@ pub struct SealKeys {
 pub enum Column {
     /// ID numbers; the row is the person.
     IdNumber,
+    /// ID numbers of relatives; the row is the person.
+    RelativeIdNumber,
     /// Phones; the row is the household.
     Phone,
     /// Remembered answers, which hold both; the row is the request.
@@ -41,6 +43,7 @@ impl Column {
     const fn name(self) -> &'static str {
         match self {
             Self::IdNumber => "households.members|id_sealed",
+            Self::RelativeIdNumber => "households.relatives|id_sealed",
             Self::Phone => "households.households|phone_sealed",
             Self::Answer => "households.idempotency|response",
         }

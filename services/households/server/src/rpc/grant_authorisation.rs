@@ -35,7 +35,8 @@ pub async fn handle(
     let tx = &mut edit.tx;
     let household = store::household::lock(tx, &service.sealer, household).await?;
     let members = store::member::of_household(tx, &service.sealer, household.id).await?;
-    authorisation::check(&authorisation, &members, tx.today())?;
+    let relatives = store::relative::of_household(tx, &service.sealer, household.id).await?;
+    authorisation::check(&authorisation, &members, &relatives, tx.today())?;
     let stored = Stored {
         household: household.id,
         division: household.profile.division,
@@ -87,6 +88,7 @@ fn decode(
             withdrawn_on: None,
             evidence_sha256: evidence_sha256?,
             by_fingerprint: given.by_fingerprint,
+            check: None,
         };
         Some((household?, authorisation))
     });

@@ -6,7 +6,7 @@ use chassis::{
     error::Error,
 };
 use households_core::authorisation::{self, Authorisation, Gap};
-use kernel::HouseholdId;
+use kernel::{HouseholdId, PersonId};
 use proto::households::v1::{
     AuthorisationGap, AuthorisedPerson, GapReason, ListAuthorisedPersonsRequest,
     ListAuthorisedPersonsResponse,
@@ -29,17 +29,25 @@ pub async fn handle(
     if members.is_empty() {
         return Err(Error::NotFound { what: "household" });
     }
+    let relatives = store::relative::of_household(&mut tx, &service.sealer, household).await?;
     let stored = store::authorisation::list(&mut tx, household).await?;
     let newest_first: Vec<Authorisation> = stored.into_iter().map(|s| s.authorisation).collect();
     let in_force = authorisation::in_force(&newest_first, &purpose, tx.today());
-    // Who has left the household is asked about no more.
+    // Who has left the household is asked about no more, nor who is a relative no more.
+    let known = |person: PersonId| {
+        let member = members.iter().find(|member| member.person == person);
+        let member = member.map(|member| (&member.name, &member.id_number, false));
+        let relative = relatives.iter().find(|relative| relative.person == person);
+        member.or(relative.map(|relative| (&relative.name, &relative.id_number, true)))
+    };
     let persons = in_force.iter().filter_map(|a| {
-        let member = members.iter().find(|member| member.person == a.person)?;
+        let (name, id_number, is_relative) = known(a.person)?;
         Some(AuthorisedPerson {
             person_id: a.person.to_string(),
             authorisation_id: a.id.to_string(),
-            name: member.name.clone(),
-            id_number: member.id_number.expose().to_owned(),
+            name: name.clone(),
+            id_number: id_number.expose().to_owned(),
+            is_relative,
             items: a
                 .items
                 .iter()
@@ -49,7 +57,7 @@ pub async fn handle(
             expires_on: a.expires_on.to_string(),
         })
     });
-    let gaps = authorisation::gaps(&members, &newest_first, &purpose, tx.today());
+    let gaps = authorisation::gaps(&members, &relatives, &newest_first, &purpose, tx.today());
     let gaps = gaps.map(|(person, item, gap)| AuthorisationGap {
         person_id: person.to_string(),
         item: codes::item_kind_to_proto(item),

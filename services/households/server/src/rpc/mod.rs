@@ -4,7 +4,10 @@ mod batch_assess;
 mod batch_get_households;
 mod batch_get_notice_subjects;
 mod batch_list_members;
+mod batch_list_relatives;
+mod check_authorisation;
 mod create_household;
+mod draw_authorisations;
 mod edit;
 mod find_household;
 mod get_case_facts;
@@ -25,6 +28,7 @@ mod put_division;
 mod put_member;
 mod put_monitoring_line;
 mod put_notice_place;
+mod put_relative;
 mod put_risks;
 mod record_guarantees;
 mod record_income;
@@ -124,6 +128,9 @@ dispatch! {
     create_household("CreateHousehold"): CreateHouseholdRequest => CreateHouseholdResponse;
     update_household("UpdateHousehold"): UpdateHouseholdRequest => UpdateHouseholdResponse;
     put_member("PutMember"): PutMemberRequest => PutMemberResponse;
+    batch_list_relatives("BatchListRelatives"):
+        BatchListRelativesRequest => BatchListRelativesResponse;
+    put_relative("PutRelative"): PutRelativeRequest => PutRelativeResponse;
     record_income("RecordIncome"): RecordIncomeRequest => RecordIncomeResponse;
     record_guarantees("RecordGuarantees"): RecordGuaranteesRequest => RecordGuaranteesResponse;
     put_risks("PutRisks"): PutRisksRequest => PutRisksResponse;
@@ -133,6 +140,10 @@ dispatch! {
     withdraw_authorisation("WithdrawAuthorisation"):
         WithdrawAuthorisationRequest => WithdrawAuthorisationResponse;
     list_authorisations("ListAuthorisations"): ListAuthorisationsRequest => ListAuthorisationsResponse;
+    draw_authorisations("DrawAuthorisations"):
+        DrawAuthorisationsRequest => DrawAuthorisationsResponse;
+    check_authorisation("CheckAuthorisation"):
+        CheckAuthorisationRequest => CheckAuthorisationResponse;
     list_history("ListHistory"): ListHistoryRequest => ListHistoryResponse;
     import_sheet("ImportSheet"): Streaming<ImportSheetRequest> => ImportSheetResponse;
     get_import("GetImport"): GetImportRequest => GetImportResponse;

@@ -22,10 +22,12 @@ pub async fn handle(
         let mut tx = service.database.begin(caller).await?;
         let members = store::sealed::reseal_id_numbers(&mut tx, &service.sealer, BATCH).await?;
         let room = BATCH - members;
+        let relatives = store::sealed::reseal_relatives(&mut tx, &service.sealer, room).await?;
+        let room = room - relatives;
         let phones = store::sealed::reseal_phones(&mut tx, &service.sealer, room).await?;
         tx.commit().await?;
-        resealed += members + phones;
-        if members + phones < BATCH {
+        resealed += members + relatives + phones;
+        if members + relatives + phones < BATCH {
             break;
         }
     }

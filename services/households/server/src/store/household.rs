@@ -462,8 +462,9 @@ pub async fn delete(tx: &mut Tx, ids: &[HouseholdId]) -> Result<(), Error> {
 /// Everything that hangs on households goes with them to another village. Their own rows move with
 /// [`update`], or with their village.
 pub async fn move_belongings(tx: &mut Tx, moved: Vec<(Uuid, DivisionCode)>) -> Result<(), Error> {
-    const TABLES: [&str; 5] = [
+    const TABLES: [&str; 6] = [
         "members",
+        "relatives",
         "income",
         "guarantee_findings",
         "authorisations",

@@ -12,6 +12,7 @@ pub mod line;
 pub mod member;
 pub mod merge;
 pub mod notice_place;
+pub mod relative;
 pub mod sealed;
 pub mod subject;
 

@@ -33,6 +33,31 @@ pub async fn reseal_id_numbers(tx: &mut Tx, sealer: &Sealer, most: i64) -> Resul
     Ok(count_of(&ids))
 }
 
+/// The same of relatives.
+pub async fn reseal_relatives(tx: &mut Tx, sealer: &Sealer, most: i64) -> Result<i64, Error> {
+    let old = sqlx::query!(
+        "select person_id, id_sealed from households.relatives
+         where substring(id_sealed for octet_length($1::bytea)) <> $1
+         limit $2 for update skip locked",
+        sealer.beginning(),
+        most,
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    let old = old.into_iter();
+    let old = old.map(|row| (row.person_id, row.person_id, row.id_sealed));
+    let (ids, resealed) = reseal(sealer, Column::RelativeIdNumber, old)?;
+    sqlx::query!(
+        "update households.relatives r set id_sealed = t.sealed
+         from unnest($1::uuid[], $2::bytea[]) as t (id, sealed) where r.person_id = t.id",
+        &ids,
+        &resealed,
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(count_of(&ids))
+}
+
 /// The same of phones.
 pub async fn reseal_phones(tx: &mut Tx, sealer: &Sealer, most: i64) -> Result<i64, Error> {
     let old = sqlx::query!(
@@ -77,6 +102,8 @@ pub async fn count(tx: &mut Tx, current: &str) -> Result<Vec<SealedUnder>, Error
         r#"select convert_from(substring(sealed from 3 for get_byte(sealed, 1)), 'UTF8') as "key!",
                   count(*) as "values!"
            from (select id_sealed from households.members
+                 union all
+                 select id_sealed from households.relatives
                  union all
                  select phone_sealed from households.households where phone_sealed is not null
                 ) as of_all (sealed)
