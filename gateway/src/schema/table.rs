@@ -29,7 +29,7 @@ const fn query(name: &'static str, rpc: &'static str, shape: Shape) -> Query {
 }
 
 /// Fields of Query, beside `viewer`, `node` and `nodes`.
-pub const QUERIES: [Query; 30] = [
+pub const QUERIES: [Query; 31] = [
     query(
         "divisions",
         "households.ListDivisions",
@@ -164,6 +164,11 @@ pub const QUERIES: [Query; 30] = [
         Shape::List { items: "rules" },
     ),
     query(
+        "comparisonRules",
+        "comparison.ListComparisonRules",
+        Shape::List { items: "rules" },
+    ),
+    query(
         "batchReport",
         "comparison.GetBatch",
         Shape::One { field: "report" },
@@ -215,7 +220,7 @@ const ACT: &str = "workflow.ActOnCase";
 const LEAD: &str = "workflow.ActOnLead";
 
 /// Fields of Mutation.
-pub const MUTATIONS: [Mutation; 70] = [
+pub const MUTATIONS: [Mutation; 71] = [
     mutation("putDivision", "households.PutDivision", "division"),
     mutation("mergeDivision", "households.MergeDivision", "division"),
     mutation("putNoticePlace", "households.PutNoticePlace", "place"),
@@ -290,6 +295,7 @@ pub const MUTATIONS: [Mutation; 70] = [
     file("submitAlertBatch", "comparison.SubmitAlertBatch"),
     file("submitItemFile", "comparison.SubmitItemFile"),
     mutation("putAlertRule", "comparison.PutAlertRule", "rule"),
+    mutation("putComparisonRule", "comparison.PutComparisonRule", "rule"),
     mutation("startComparison", "comparison.StartComparison", ""),
     mutation("answerHit", "comparison.AnswerHit", ""),
     mutation("decideHit", "comparison.DecideHit", ""),
@@ -315,7 +321,7 @@ pub const UNSEEN: [(&str, &str); 4] = [
 ];
 
 /// Fields of messages that no caller sets: they follow from what happens.
-pub const UNSET: [(&str, &[&str]); 8] = [
+pub const UNSET: [(&str, &[&str]); 9] = [
     (
         "Household",
         &[
@@ -331,6 +337,7 @@ pub const UNSET: [(&str, &[&str]); 8] = [
     ("NoticePlace", &["required"]),
     ("Authorisation", &["id", "withdrawn_on"]),
     ("AlertRule", &["version"]),
+    ("ComparisonRule", &["version"]),
     (
         "Deputy",
         &["id", "appointed_by", "revoked_on", "create_time"],

@@ -8,3 +8,4 @@ pub mod expression;
 pub mod finding;
 pub mod outcome;
 pub mod row;
+pub mod rule;

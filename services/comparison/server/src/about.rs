@@ -35,7 +35,9 @@ about! {
     silent {
         SubmitAlertBatchResponse, GetBatchRequest, GetBatchResponse, ListAlertsRequest,
         SubscribeAlertsRequest, Alerts, BatchGetAlertsRequest, ListAlertRulesRequest,
-        ListAlertRulesResponse, PutAlertRuleRequest, PutAlertRuleResponse, StartComparisonRequest,
+        ListAlertRulesResponse, PutAlertRuleRequest, PutAlertRuleResponse, ListComparisonRulesRequest,
+        ListComparisonRulesResponse, PutComparisonRuleRequest, PutComparisonRuleResponse,
+        StartComparisonRequest,
         SubmitItemFileResponse, BatchGetComparisonsRequest, AnswerHitRequest,
         DecideHitRequest, GetCaseFactsRequest,
     }

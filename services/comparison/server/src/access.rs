@@ -72,6 +72,8 @@ pub const ACCESS: Access = &[
     ("BatchGetAlerts", ALERTED),
     ("ListAlertRules", RULE_READERS),
     ("PutAlertRule", RULE_KEEPERS),
+    ("ListComparisonRules", RULE_READERS),
+    ("PutComparisonRule", RULE_KEEPERS),
     ("StartComparison", OPENERS),
     ("SubmitItemFile", SENDERS),
     ("BatchGetComparisons", READERS),

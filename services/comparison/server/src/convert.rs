@@ -3,7 +3,7 @@
 use chassis::{clock::timestamp, decode::codes};
 use comparison_core::{
     alert::AlertRule,
-    finding::FindingKind,
+    finding::{ComparisonRule, FindingKind},
     outcome::{HitOutcome, HitState, ItemState, Outcome},
 };
 use kernel::{Code, ItemKind};
@@ -24,30 +24,61 @@ fn count<C: TryInto<i32>>(count: C) -> i32 {
 
 pub fn alert_rule(rule: &AlertRule) -> wire::AlertRule {
     let classes = rule.subject_classes.iter().copied();
+    let head = &rule.head;
     wire::AlertRule {
-        rule_id: rule.rule_id.clone(),
-        version: i32::try_from(rule.version).unwrap_or(i32::MAX),
-        valid_from: rule.valid_from.to_string(),
-        valid_to: text(rule.valid_to),
+        rule_id: head.rule_id.clone(),
+        version: count(head.version),
+        valid_from: head.valid_from.to_string(),
+        valid_to: text(head.valid_to),
         department: rule.department.to_string(),
         row_kind: rule.row_kind.clone(),
         subject_classes: classes.map(codes::subject_class_to_proto).collect(),
-        expression: rule.expression.clone(),
-        threshold: rule.threshold,
-        unit: rule.unit.clone(),
+        expression: head.expression.clone(),
+        threshold: head.threshold,
+        unit: head.unit.clone(),
         severity: codes::severity_to_proto(rule.severity),
         risk: codes::risk_type_to_proto(rule.risk),
-        suppress_days: i32::try_from(rule.suppress_days).unwrap_or(i32::MAX),
-        legal_basis: rule.legal_basis.clone(),
+        suppress_days: count(rule.suppress_days),
+        legal_basis: head.legal_basis.clone(),
+    }
+}
+
+pub fn comparison_rule(rule: &ComparisonRule) -> wire::ComparisonRule {
+    let head = &rule.head;
+    wire::ComparisonRule {
+        rule_id: head.rule_id.clone(),
+        version: count(head.version),
+        valid_from: head.valid_from.to_string(),
+        valid_to: text(head.valid_to),
+        item: codes::item_kind_to_proto(rule.item),
+        kind: finding_kind(rule.kind).into(),
+        expression: head.expression.clone(),
+        exemption: rule.exemption.clone(),
+        threshold: head.threshold,
+        unit: head.unit.clone(),
+        legal_basis: head.legal_basis.clone(),
+    }
+}
+
+const fn finding_kind(kind: FindingKind) -> wire::FindingKind {
+    match kind {
+        FindingKind::HardFlaw => wire::FindingKind::HardFlaw,
+        FindingKind::Review => wire::FindingKind::Review,
+        FindingKind::Info => wire::FindingKind::Info,
+    }
+}
+
+/// `None` when unspecified.
+pub const fn read_finding_kind(kind: wire::FindingKind) -> Option<FindingKind> {
+    match kind {
+        wire::FindingKind::HardFlaw => Some(FindingKind::HardFlaw),
+        wire::FindingKind::Review => Some(FindingKind::Review),
+        wire::FindingKind::Info => Some(FindingKind::Info),
+        wire::FindingKind::Unspecified => None,
     }
 }
 
 pub fn hit(hit: &Hit) -> wire::Hit {
-    let kind = match hit.kind {
-        FindingKind::HardFlaw => wire::FindingKind::HardFlaw,
-        FindingKind::Review => wire::FindingKind::Review,
-        FindingKind::Info => wire::FindingKind::Info,
-    };
     let outcome = match hit.outcome {
         None => wire::HitOutcome::Unspecified,
         Some(HitOutcome::Confirmed) => wire::HitOutcome::Confirmed,
@@ -59,7 +90,7 @@ pub fn hit(hit: &Hit) -> wire::Hit {
         item: codes::item_kind_to_proto(hit.item),
         rule_id: hit.rule_id.clone(),
         rule_version: hit.rule_version,
-        kind: kind.into(),
+        kind: finding_kind(hit.kind).into(),
         person_id: hit.person.to_string(),
         evidence: hit.evidence.clone(),
         data_date: hit.data_date.to_string(),
@@ -71,6 +102,8 @@ pub fn hit(hit: &Hit) -> wire::Hit {
         decided_by: hit.decided_by.clone(),
         decided_reason: hit.decided_reason.clone(),
         decided_on: text(hit.decided_on),
+        threshold: hit.threshold,
+        unit: hit.unit.clone(),
     }
 }
 

@@ -8,3 +8,5 @@ mod compare;
 mod desk;
 #[path = "comparison/feed.rs"]
 mod feed;
+#[path = "comparison/rules.rs"]
+mod rules;

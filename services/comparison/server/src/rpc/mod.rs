@@ -9,7 +9,10 @@ mod get_case_facts;
 mod hit;
 mod list_alert_rules;
 mod list_alerts;
+mod list_comparison_rules;
 mod put_alert_rule;
+mod put_comparison_rule;
+mod rule;
 mod start_comparison;
 mod submit_alert_batch;
 mod submit_item_file;
@@ -113,6 +116,10 @@ dispatch! {
     batch_get_alerts("BatchGetAlerts"): BatchGetAlertsRequest => BatchGetAlertsResponse;
     list_alert_rules("ListAlertRules"): ListAlertRulesRequest => ListAlertRulesResponse;
     put_alert_rule("PutAlertRule"): PutAlertRuleRequest => PutAlertRuleResponse;
+    list_comparison_rules("ListComparisonRules"):
+        ListComparisonRulesRequest => ListComparisonRulesResponse;
+    put_comparison_rule("PutComparisonRule"):
+        PutComparisonRuleRequest => PutComparisonRuleResponse;
     start_comparison("StartComparison"): StartComparisonRequest => StartComparisonResponse;
     submit_item_file("SubmitItemFile"): Streaming<SubmitItemFileRequest> => SubmitItemFileResponse;
     batch_get_comparisons("BatchGetComparisons"):

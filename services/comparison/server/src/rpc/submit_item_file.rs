@@ -16,6 +16,7 @@ use comparison_core::{
     contract::{self, Contract},
     finding::{CONTRADICTORY_ROWS, FindingKind, Rules, UNUSABLE_ROW},
     outcome::LeftOut,
+    rule::in_force,
 };
 use comparison_engine::Authorised;
 use futures::TryStreamExt as _;
@@ -37,7 +38,6 @@ use crate::{
     file::{self, Header, Part},
     item,
     register::{self, Compared, Found, What},
-    rules,
     store::{
         self,
         comparison::{Lacking, Received},
@@ -127,10 +127,11 @@ impl Service {
         compared: Compared,
         mut report: BatchReport,
     ) -> Result<BatchReport, Error> {
-        let rules = Rules::compile(&rules::COMPARISON, batch.item);
-        let rules = rules.map_err(|error| Error::Internal(error.into()))?;
         let found = asked.by_number(&compared.found);
         let mut tx = self.database.begin(caller).await?;
+        let rules = store::comparison_rule::list(&mut tx).await?;
+        let rules = Rules::compile(&in_force(&rules, tx.today()), batch.item);
+        let rules = rules.map_err(|error| Error::Internal(error.into()))?;
         let ids: Vec<Uuid> = allowed.keys().copied().collect();
         let (mut changed, mut hits) = (Vec::new(), Vec::new());
         for mut comparison in store::comparison::lock_open(&mut tx, &ids).await? {
@@ -362,12 +363,12 @@ impl<'a> Persons<'a> {
 impl Batch {
     /// What a row says against its person, but for who and in which comparison that is.
     fn judge(&self, rules: &Rules, found: &Found, members: i64) -> Vec<Hit> {
-        let hit = |rule_id: &str, rule_version, kind, evidence| Hit {
+        let hit = |rule_id: &str, kind, evidence| Hit {
             id: Uuid::nil(),
             comparison: Uuid::nil(),
             item: self.item,
             rule_id: rule_id.to_owned(),
-            rule_version,
+            rule_version: 1,
             kind,
             person: Uuid::nil(),
             evidence,
@@ -380,8 +381,10 @@ impl Batch {
             decided_by: String::new(),
             decided_reason: String::new(),
             decided_on: None,
+            threshold: 0,
+            unit: String::new(),
         };
-        let review = |rule_id, evidence| vec![hit(rule_id, 1, FindingKind::Review, vec![evidence])];
+        let review = |rule_id, evidence| vec![hit(rule_id, FindingKind::Review, vec![evidence])];
         match &found.what {
             What::Contradiction { earlier } => {
                 review(CONTRADICTORY_ROWS, format!("earlier_row={earlier}"))
@@ -389,9 +392,14 @@ impl Batch {
             What::Unusable(code) => review(UNUSABLE_ROW, format!("fault={code}")),
             What::Values(values) => {
                 let hits = rules.hits(values, members).map(|rule| {
-                    let version = i32::try_from(rule.version).unwrap_or(i32::MAX);
+                    let head = &rule.head;
                     let evidence = values.evidence(&self.contract);
-                    hit(&rule.rule_id, version, rule.kind, evidence)
+                    Hit {
+                        rule_version: i32::try_from(head.version).unwrap_or(i32::MAX),
+                        threshold: head.threshold,
+                        unit: head.unit.clone(),
+                        ..hit(&head.rule_id, rule.kind, evidence)
+                    }
                 });
                 hits.collect()
             }

@@ -33,6 +33,9 @@ pub struct Hit {
     pub decided_by: String,
     pub decided_reason: String,
     pub decided_on: Option<NaiveDate>,
+    /// The rule's threshold, and its unit; empty where it has none.
+    pub threshold: i64,
+    pub unit: String,
 }
 
 impl Hit {
@@ -65,6 +68,8 @@ pub struct StoredHit {
     decided_by: String,
     decided_reason: String,
     decided_on: Option<NaiveDate>,
+    threshold: i64,
+    unit: String,
 }
 
 impl TryFrom<StoredHit> for Hit {
@@ -94,6 +99,8 @@ impl TryFrom<StoredHit> for Hit {
             decided_by: row.decided_by,
             decided_reason: row.decided_reason,
             decided_on: row.decided_on,
+            threshold: row.threshold,
+            unit: row.unit,
         })
     }
 }
@@ -123,6 +130,8 @@ struct NewHit<'a> {
     data_date: NaiveDate,
     batch_id: Uuid,
     row_number: i64,
+    threshold: i64,
+    unit: &'a str,
 }
 
 /// Adds hits, each with the division of its comparison.
@@ -141,16 +150,18 @@ pub async fn insert(tx: &mut Tx, hits: &[(DivisionCode, Hit)]) -> Result<(), Err
             data_date: hit.data_date,
             batch_id: hit.batch,
             row_number: hit.row,
+            threshold: hit.threshold,
+            unit: &hit.unit,
         });
         let hits: Vec<NewHit<'_>> = hits.collect();
         sqlx::query!(
             "insert into comparison.hits
                  (id, comparison_id, division_code, item, rule_id, rule_version, kind, person_id,
-                  evidence, data_date, batch_id, row_number)
+                  evidence, data_date, batch_id, row_number, threshold, unit)
              select * from jsonb_to_recordset($1) as h (
                  id uuid, comparison_id uuid, division_code text, item text, rule_id text,
                  rule_version integer, kind text, person_id uuid, evidence text[], data_date date,
-                 batch_id uuid, row_number bigint)",
+                 batch_id uuid, row_number bigint, threshold bigint, unit text)",
             Json(hits) as _,
         )
         .execute(&mut **tx)

@@ -2,10 +2,12 @@
 //! transaction, so it sees and writes the caller's scope only.
 
 pub mod alert;
+pub mod alert_rule;
 pub mod batch;
 pub mod comparison;
+pub mod comparison_rule;
 pub mod hit;
-pub mod rule;
+mod rule;
 
 use chassis::error::Error;
 use kernel::{Code, DivisionCode};
