@@ -220,7 +220,7 @@ const ACT: &str = "workflow.ActOnCase";
 const LEAD: &str = "workflow.ActOnLead";
 
 /// Fields of Mutation.
-pub const MUTATIONS: [Mutation; 71] = [
+pub const MUTATIONS: [Mutation; 72] = [
     mutation("putDivision", "households.PutDivision", "division"),
     mutation("mergeDivision", "households.MergeDivision", "division"),
     mutation("putNoticePlace", "households.PutNoticePlace", "place"),
@@ -296,6 +296,7 @@ pub const MUTATIONS: [Mutation; 71] = [
     file("submitItemFile", "comparison.SubmitItemFile"),
     mutation("putAlertRule", "comparison.PutAlertRule", "rule"),
     mutation("putComparisonRule", "comparison.PutComparisonRule", "rule"),
+    mutation("reuseCheck", "comparison.ReuseCheck", ""),
     mutation("startComparison", "comparison.StartComparison", ""),
     mutation("answerHit", "comparison.AnswerHit", ""),
     mutation("decideHit", "comparison.DecideHit", ""),
@@ -311,10 +312,11 @@ pub const MUTATIONS: [Mutation; 71] = [
 ];
 
 /// Fields that callers do not see: they are for services, or hold what a role may not.
-pub const UNSEEN: [(&str, &str); 4] = [
+pub const UNSEEN: [(&str, &str); 5] = [
     // Its texts are shown by the fields of the event itself.
     ("CaseEvent", "command"),
     ("CaseEvent", "declaration"),
+    ("CaseEvent", "comparison_age_days_max"),
     // Pages have their own place.
     ("Alert", "position"),
     ("AccessEntry", "place"),

@@ -7,5 +7,6 @@ pub mod contract;
 pub mod expression;
 pub mod finding;
 pub mod outcome;
+pub mod reuse;
 pub mod row;
 pub mod rule;

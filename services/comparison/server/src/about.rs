@@ -24,6 +24,7 @@ about! {
         BatchGetAlertsResponse: |r| alerts(&r.alerts);
         SubscribeAlertsResponse: |r| alerts(r.alert.as_slice());
         StartComparisonResponse: |r| comparisons(&r.comparison);
+        ReuseCheckResponse: |r| comparisons(&r.comparison);
         BatchGetComparisonsResponse: |r| comparisons(&r.comparisons);
         AnswerHitResponse: |r| vec![(r.household_id.clone(), r.division_code.clone())];
         DecideHitResponse: |r| vec![(r.household_id.clone(), r.division_code.clone())];
@@ -38,7 +39,7 @@ about! {
         ListAlertRulesResponse, PutAlertRuleRequest, PutAlertRuleResponse, ListComparisonRulesRequest,
         ListComparisonRulesResponse, PutComparisonRuleRequest, PutComparisonRuleResponse,
         StartComparisonRequest,
-        SubmitItemFileResponse, BatchGetComparisonsRequest, AnswerHitRequest,
+        SubmitItemFileResponse, ReuseCheckRequest, BatchGetComparisonsRequest, AnswerHitRequest,
         DecideHitRequest, GetCaseFactsRequest,
     }
 }

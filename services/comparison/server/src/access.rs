@@ -76,6 +76,7 @@ pub const ACCESS: Access = &[
     ("PutComparisonRule", RULE_KEEPERS),
     ("StartComparison", OPENERS),
     ("SubmitItemFile", SENDERS),
+    ("ReuseCheck", DECIDERS),
     ("BatchGetComparisons", READERS),
     ("AnswerHit", ANSWERERS),
     ("DecideHit", DECIDERS),

@@ -10,6 +10,7 @@ use kernel::{Code, ItemKind};
 use proto::comparison::v1 as wire;
 
 use crate::store::{
+    check::Check,
     comparison::{Comparison, Received},
     hit::Hit,
 };
@@ -115,11 +116,12 @@ pub fn comparison(comparison: &Comparison) -> wire::Comparison {
             item: codes::item_kind_to_proto(*item),
             received: received.is_some_and(|r| r.state().is_whole()),
             data_date: text(received.map(|r| r.data_date)),
-            batch_id: text(received.map(|r| r.batch)),
-            persons_compared: count(received.map_or(0, |r| r.compared.len())),
+            batch_id: text(received.and_then(Received::batch)),
+            persons_compared: count(received.map_or(0, |r| r.compared().count())),
             persons_not_authorised: count(left_out.not_authorised),
             persons_expired: count(left_out.expired),
             persons_withdrawn: count(left_out.withdrawn),
+            reused_check: received.and_then(Received::check).map(reused_check),
         }
     });
     wire::Comparison {
@@ -133,6 +135,16 @@ pub fn comparison(comparison: &Comparison) -> wire::Comparison {
         hits: comparison.hits.iter().map(hit).collect(),
         opened_at: Some(timestamp(comparison.opened_at)),
         completed_at: comparison.completed_at.map(timestamp),
+    }
+}
+
+fn reused_check(check: &Check) -> wire::ReusedCheck {
+    wire::ReusedCheck {
+        checked_on: check.checked_on.to_string(),
+        reference: check.reference.clone(),
+        evidence_sha256: check.evidence_sha256.clone(),
+        recorded_by: check.recorded_by.clone(),
+        recorded_at: Some(timestamp(check.recorded_at)),
     }
 }
 

@@ -3,12 +3,14 @@
 use chassis::{feed::Item, pg::Tx};
 use kernel::{Department, DivisionCode};
 use prost::Message;
-use proto::comparison::v1::{Alert, CaseFacts};
+use proto::comparison::v1::Alert;
 use uuid::Uuid;
 
+use crate::{convert, store::comparison::Comparison};
+
 pub const ALERT_RAISED: &str = "alert.raised";
-pub const COMPARISON_COMPLETED: &str = "comparison.completed";
-pub const HIT_DECIDED: &str = "hit.decided";
+const COMPARISON_COMPLETED: &str = "comparison.completed";
+const HIT_DECIDED: &str = "hit.decided";
 
 /// Tells of an alert.
 pub fn alert(tx: &mut Tx, id: Uuid, division: DivisionCode, by: &Department, alert: &Alert) {
@@ -21,13 +23,23 @@ pub fn alert(tx: &mut Tx, id: Uuid, division: DivisionCode, by: &Department, ale
     });
 }
 
+/// Tells that a comparison is complete.
+pub fn completed(tx: &mut Tx, comparison: &Comparison) {
+    publish(tx, COMPARISON_COMPLETED, comparison);
+}
+
+/// Tells that a person has decided a hit of a comparison.
+pub fn hit_decided(tx: &mut Tx, comparison: &Comparison) {
+    publish(tx, HIT_DECIDED, comparison);
+}
+
 /// Tells of a comparison as it is now.
-pub fn comparison(tx: &mut Tx, kind: &str, id: Uuid, division: DivisionCode, facts: &CaseFacts) {
+fn publish(tx: &mut Tx, kind: &str, comparison: &Comparison) {
     tx.publish(Item {
         kind: kind.to_owned(),
-        subject: id,
-        division,
+        subject: comparison.case.0,
+        division: comparison.division,
         department: None,
-        payload: facts.encode_to_vec(),
+        payload: convert::case_facts(comparison).encode_to_vec(),
     });
 }

@@ -8,5 +8,7 @@ mod compare;
 mod desk;
 #[path = "comparison/feed.rs"]
 mod feed;
+#[path = "comparison/reuse.rs"]
+mod reuse;
 #[path = "comparison/rules.rs"]
 mod rules;

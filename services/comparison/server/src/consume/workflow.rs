@@ -5,7 +5,7 @@ use chassis::{error::Error, pg::Tx, subscription::Consumer};
 use prost::Message;
 use proto::{feed::v1::Item, workflow::v1::CaseEvent};
 
-use crate::store;
+use crate::store::{self, case::Case};
 
 /// Follows the cases.
 #[derive(Debug)]
@@ -35,6 +35,14 @@ async fn open(tx: &mut Tx, event: &CaseEvent) -> Result<(), Error> {
         ))
     };
     let (case, household, division) = read().map_err(Error::Internal)?;
+    let data_age_days_max = u32::try_from(event.comparison_age_days_max).ok();
+    let known = Case {
+        id: case,
+        household,
+        division,
+        data_age_days_max: data_age_days_max.filter(|days| *days > 0),
+    };
+    store::case::put(tx, &known).await?;
     store::comparison::open(tx, case, household, division).await?;
     Ok(())
 }

@@ -54,14 +54,7 @@ pub async fn handle(
     for known in comparison.hits.iter_mut().filter(|known| known.id == id) {
         known.outcome = Some(outcome);
     }
-    let facts = convert::case_facts(&comparison);
-    item::comparison(
-        &mut tx,
-        item::HIT_DECIDED,
-        comparison.case.0,
-        comparison.division,
-        &facts,
-    );
+    item::hit_decided(&mut tx, &comparison);
     tx.remember(&response).await?;
     tx.commit().await?;
     Ok(response)

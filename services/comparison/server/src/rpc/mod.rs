@@ -12,6 +12,7 @@ mod list_alerts;
 mod list_comparison_rules;
 mod put_alert_rule;
 mod put_comparison_rule;
+mod reuse_check;
 mod rule;
 mod start_comparison;
 mod submit_alert_batch;
@@ -122,6 +123,7 @@ dispatch! {
         PutComparisonRuleRequest => PutComparisonRuleResponse;
     start_comparison("StartComparison"): StartComparisonRequest => StartComparisonResponse;
     submit_item_file("SubmitItemFile"): Streaming<SubmitItemFileRequest> => SubmitItemFileResponse;
+    reuse_check("ReuseCheck"): ReuseCheckRequest => ReuseCheckResponse;
     batch_get_comparisons("BatchGetComparisons"):
         BatchGetComparisonsRequest => BatchGetComparisonsResponse;
     answer_hit("AnswerHit"): AnswerHitRequest => AnswerHitResponse;

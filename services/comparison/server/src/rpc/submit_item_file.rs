@@ -26,7 +26,7 @@ use proto::{
         BatchReport, SubmitItemFileRequest, SubmitItemFileResponse,
         submit_item_file_request::Part as WirePart,
     },
-    households::v1::GapReason,
+    households::v1::{GapReason, ListAuthorisedPersonsResponse},
 };
 use tokio_stream::{Stream, StreamExt as _};
 use tonic::{Status, Streaming};
@@ -40,7 +40,7 @@ use crate::{
     register::{self, Compared, Found, What},
     store::{
         self,
-        comparison::{Lacking, Received},
+        comparison::{Lacking, Source},
         hit::Hit,
     },
 };
@@ -97,7 +97,8 @@ impl Service {
         // The same file again is compared only with those who came since.
         let same = |lacking: &Lacking| {
             allowed.get(&lacking.id).is_none_or(|allowed| {
-                let persons = Persons::of(lacking.id, &lacking.compared, &asked, allowed);
+                let persons =
+                    Persons::of(&lacking.compared, allowed, asked.of_comparison(lacking.id));
                 persons.compared.is_empty() && persons.left_out == lacking.left_out
             })
         };
@@ -138,20 +139,12 @@ impl Service {
             let Some(allowed) = allowed.get(&comparison.id) else {
                 continue;
             };
-            let known = |r: &Received| r.item == batch.item;
-            let earlier = comparison.received.iter().position(known);
-            let earlier = earlier.map(|at| comparison.received.swap_remove(at));
-            if earlier
-                .as_ref()
-                .is_some_and(|earlier| earlier.state().is_whole())
-            {
+            if comparison.has(batch.item) {
                 continue;
             }
-            let compared = earlier
-                .as_ref()
-                .map_or(&[][..], |earlier| &earlier.compared);
+            let compared = comparison.compared(batch.item);
             let before = compared.len();
-            let persons = Persons::of(comparison.id, compared, asked, allowed);
+            let persons = Persons::of(&compared, allowed, asked.of_comparison(comparison.id));
             if before + persons.compared.len() == 0 && persons.left_out.persons() == 0 {
                 // There is nothing to be said of anybody.
                 continue;
@@ -172,18 +165,13 @@ impl Service {
                     }
                 }
             }
-            // Where nobody was compared there is no data yet.
-            let date = earlier.as_ref().filter(|_| before > 0);
-            let date = date.map(|earlier| earlier.data_date);
-            let already = earlier.into_iter().flat_map(|earlier| earlier.compared);
-            let now = persons.compared.iter().map(|person| person.id);
-            comparison.received.push(Received {
-                item: batch.item,
-                data_date: date.map_or(batch.data_date, |date| date.min(batch.data_date)),
-                batch: batch.id.0,
-                compared: already.chain(now).collect(),
-                left_out: persons.left_out,
-            });
+            let source = Source {
+                id: batch.id.0,
+                data_date: batch.data_date,
+                compared: persons.compared.iter().map(|person| person.id).collect(),
+                check: None,
+            };
+            comparison.receive(batch.item, source, persons.left_out);
             let complete = convert::outcome(&comparison).is_complete();
             comparison.completed_at = complete.then(|| tx.now());
             changed.push(comparison);
@@ -192,9 +180,7 @@ impl Service {
         store::comparison::receive(&mut tx, &changed, batch.item).await?;
         let complete = changed.iter().filter(|c| c.completed_at.is_some());
         for comparison in complete {
-            let facts = convert::case_facts(comparison);
-            let (id, division) = (comparison.case.0, comparison.division);
-            item::comparison(&mut tx, item::COMPARISON_COMPLETED, id, division, &facts);
+            item::completed(&mut tx, comparison);
         }
         report.batch_id = batch.id.to_string();
         report.hits_recorded = i64::try_from(hits.len()).unwrap_or(i64::MAX);
@@ -227,13 +213,13 @@ fn admit(caller: &Caller, header: &Header) -> Result<ItemKind, Error> {
 }
 
 /// Persons of a household who allow an item to be queried at this moment, and why others do not.
-struct Allowed {
+pub struct Allowed {
     persons: Vec<Person>,
     gaps: Vec<(Uuid, GapReason)>,
 }
 
-struct Person {
-    id: Uuid,
+pub struct Person {
+    pub id: Uuid,
     id_number: IdNumber,
     name: String,
 }
@@ -244,13 +230,22 @@ async fn ask(
     households: Vec<(Uuid, HouseholdId)>,
     item: ItemKind,
 ) -> Result<HashMap<Uuid, Allowed>, Error> {
-    fn read<T: std::str::FromStr<Err: Into<anyhow::Error>>>(text: &str) -> Result<T, Error> {
-        text.parse()
-            .map_err(|error: T::Err| Error::Internal(error.into()))
-    }
     let ask = |(id, household): (Uuid, HouseholdId)| async move {
         let found = registry.authorised(household).await?;
-        let allow = found.persons.into_iter().filter(|p| {
+        Ok::<_, Error>((id, Allowed::of(&found, item)?))
+    };
+    let asks = futures::stream::iter(households.into_iter().map(|household| Ok(ask(household))));
+    asks.try_buffer_unordered(ASKED_AT_ONCE).try_collect().await
+}
+
+impl Allowed {
+    /// What the registry says of an item.
+    pub fn of(found: &ListAuthorisedPersonsResponse, item: ItemKind) -> Result<Self, Error> {
+        fn read<T: std::str::FromStr<Err: Into<anyhow::Error>>>(text: &str) -> Result<T, Error> {
+            text.parse()
+                .map_err(|error: T::Err| Error::Internal(error.into()))
+        }
+        let allow = found.persons.iter().filter(|p| {
             let mut items = p.items.iter();
             items.any(|allowed| codes::item_kind(*allowed) == Some(item))
         });
@@ -258,18 +253,16 @@ async fn ask(
             Ok(Person {
                 id: read(&person.person_id)?,
                 id_number: read(&person.id_number)?,
-                name: person.name,
+                name: person.name.clone(),
             })
         });
         let persons = persons.collect::<Result<_, Error>>()?;
-        let gaps = found.gaps.into_iter();
+        let gaps = found.gaps.iter();
         let gaps = gaps.filter(|gap| codes::item_kind(gap.item) == Some(item));
         let gaps = gaps.map(|gap| Ok((read(&gap.person_id)?, gap.reason())));
         let gaps = gaps.collect::<Result<_, Error>>()?;
-        Ok::<_, Error>((id, Allowed { persons, gaps }))
-    };
-    let asks = futures::stream::iter(households.into_iter().map(|household| Ok(ask(household))));
-    asks.try_buffer_unordered(ASKED_AT_ONCE).try_collect().await
+        Ok(Self { persons, gaps })
+    }
 }
 
 /// Whom a file is compared with.
@@ -295,6 +288,14 @@ impl Asked {
         }
         let numbers = numbers.into_iter().collect();
         Self { numbers, persons }
+    }
+
+    /// Whether a person of a comparison was asked about.
+    fn of_comparison(&self, comparison: Uuid) -> impl Fn(&Person) -> bool {
+        move |person| {
+            let key = (comparison, person.id, person.id_number);
+            self.persons.contains(&key)
+        }
     }
 
     fn set(&self) -> Result<Authorised, Error> {
@@ -327,22 +328,21 @@ struct Batch {
 }
 
 /// For whom an item of a comparison is compared now, and for whom not.
-struct Persons<'a> {
-    compared: Vec<&'a Person>,
-    left_out: LeftOut,
+pub struct Persons<'a> {
+    pub compared: Vec<&'a Person>,
+    pub left_out: LeftOut,
 }
 
 impl<'a> Persons<'a> {
-    /// Of a comparison whose item was compared for some `before`: who was allowed when the file began and
-    /// is allowed now that it has ended.
-    fn of(comparison: Uuid, before: &[Uuid], asked: &Asked, allowed: &'a Allowed) -> Self {
+    /// Of a comparison whose item was compared for some `before`: who was allowed when the file began, if
+    /// there is one, and is allowed now.
+    pub fn of(before: &[Uuid], allowed: &'a Allowed, asked: impl Fn(&Person) -> bool) -> Self {
         let (mut compared, mut left_out) = (Vec::new(), LeftOut::default());
         for person in &allowed.persons {
             if before.contains(&person.id) {
                 continue;
             }
-            let key = (comparison, person.id, person.id_number);
-            if asked.persons.contains(&key) {
+            if asked(person) {
                 compared.push(person);
             } else {
                 // Allowed while the file was being read.

@@ -9,7 +9,9 @@ use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::{
-    ROWS_AT_ONCE, code, division,
+    ROWS_AT_ONCE,
+    check::Check,
+    code, damaged, division,
     hit::{Hit, StoredHit},
 };
 
@@ -29,18 +31,94 @@ pub struct Comparison {
     pub completed_at: Option<DateTime<Utc>>,
 }
 
-/// An item that a department has delivered.
+impl Comparison {
+    fn received(&self, item: ItemKind) -> Option<&Received> {
+        self.received.iter().find(|r| r.item == item)
+    }
+
+    /// Whom an item was compared for.
+    pub fn compared(&self, item: ItemKind) -> Vec<Uuid> {
+        let received = self.received(item).into_iter();
+        received.flat_map(Received::compared).collect()
+    }
+
+    /// Whether an item was compared for everybody who has to be.
+    pub fn has(&self, item: ItemKind) -> bool {
+        let received = self.received(item);
+        received.is_some_and(|received| received.state().is_whole())
+    }
+
+    /// Adds what an item was compared with now; `left_out` is for whom it still was not.
+    pub fn receive(&mut self, item: ItemKind, source: Source, left_out: LeftOut) {
+        let earlier = self.received.iter().position(|r| r.item == item);
+        let earlier = earlier.map(|at| self.received.swap_remove(at));
+        let mut sources = earlier.map_or_else(Vec::new, |earlier| earlier.sources);
+        sources.push(source);
+        self.received.extend(Received::of(item, sources, left_out));
+    }
+}
+
+/// An item that has been compared.
 #[derive(Debug, Clone)]
 pub struct Received {
     pub item: ItemKind,
+    /// Day of the oldest data.
     pub data_date: NaiveDate,
-    pub batch: Uuid,
-    /// Whom it was compared for.
-    pub compared: Vec<Uuid>,
+    /// What it was compared with, oldest first.
+    pub sources: Vec<Source>,
     pub left_out: LeftOut,
 }
 
+/// What an item was compared with: a department's batch, or a check that stands for one (CMP-7).
+#[derive(Debug, Clone)]
+pub struct Source {
+    pub id: Uuid,
+    pub data_date: NaiveDate,
+    /// For whom.
+    pub compared: Vec<Uuid>,
+    pub check: Option<Check>,
+}
+
 impl Received {
+    /// An item by what it was compared with; `None` for nothing. A source for nobody is no data, and
+    /// stands only while there is no other.
+    fn of(item: ItemKind, mut sources: Vec<Source>, left_out: LeftOut) -> Option<Self> {
+        let newest = sources.pop()?;
+        sources.retain(|source| !source.compared.is_empty());
+        if sources.is_empty() || !newest.compared.is_empty() {
+            sources.push(newest);
+        }
+        Some(Self {
+            item,
+            data_date: sources.iter().map(|source| source.data_date).min()?,
+            sources,
+            left_out,
+        })
+    }
+
+    /// Whom it was compared for.
+    pub fn compared(&self) -> impl Iterator<Item = Uuid> {
+        self.sources
+            .iter()
+            .flat_map(|source| &source.compared)
+            .copied()
+    }
+
+    /// The newest batch.
+    pub fn batch(&self) -> Option<Uuid> {
+        let mut batches = self.sources.iter().filter(|source| source.check.is_none());
+        batches.next_back().map(|source| source.id)
+    }
+
+    /// The newest check.
+    pub fn check(&self) -> Option<&Check> {
+        let mut checks = self
+            .sources
+            .iter()
+            .filter_map(|source| source.check.as_ref());
+        checks.next_back()
+    }
+
     /// What counts of it.
     pub const fn state(&self) -> ItemState {
         ItemState {
@@ -60,6 +138,54 @@ struct StoredReceived {
     not_authorised: u32,
     expired: u32,
     withdrawn: u32,
+    sources: Vec<StoredSource>,
+}
+
+#[derive(Deserialize)]
+struct StoredSource {
+    source_id: Uuid,
+    data_date: NaiveDate,
+    compared: Vec<Uuid>,
+    check: Option<Check>,
+}
+
+impl TryFrom<StoredReceived> for Received {
+    type Error = Error;
+    fn try_from(row: StoredReceived) -> Result<Self, Error> {
+        let sources = row.sources.into_iter().map(|source| Source {
+            id: source.source_id,
+            data_date: source.data_date,
+            compared: source.compared,
+            check: source.check,
+        });
+        let mut sources: Vec<Source> = sources.collect();
+        // A program that knows no sources names the newest batch for everybody.
+        let named = |person: &Uuid| {
+            sources
+                .iter()
+                .any(|source| source.compared.contains(person))
+        };
+        let rest: Vec<Uuid> = row.compared.into_iter().filter(|p| !named(p)).collect();
+        if sources.is_empty() || !rest.is_empty() {
+            sources.push(Source {
+                id: row.batch_id,
+                data_date: row.data_date,
+                compared: rest,
+                check: None,
+            });
+        }
+        let left_out = LeftOut {
+            not_authorised: row.not_authorised,
+            expired: row.expired,
+            withdrawn: row.withdrawn,
+        };
+        Self::of(
+            code("received_items", "item", &row.item)?,
+            sources,
+            left_out,
+        )
+        .ok_or_else(|| damaged("received_items", "compared"))
+    }
 }
 
 struct Row {
@@ -77,19 +203,7 @@ struct Row {
 impl TryFrom<Row> for Comparison {
     type Error = Error;
     fn try_from(row: Row) -> Result<Self, Error> {
-        let received = row.received.0.into_iter().map(|received| {
-            Ok(Received {
-                item: code("received_items", "item", &received.item)?,
-                data_date: received.data_date,
-                batch: received.batch_id,
-                compared: received.compared,
-                left_out: LeftOut {
-                    not_authorised: received.not_authorised,
-                    expired: received.expired,
-                    withdrawn: received.withdrawn,
-                },
-            })
-        });
+        let received = row.received.0.into_iter().map(TryFrom::try_from);
         Ok(Self {
             id: row.id,
             case: CaseId(row.case_id),
@@ -119,7 +233,16 @@ macro_rules! select {
                       (select coalesce(jsonb_agg(jsonb_build_object('item', item,
                                   'data_date', data_date, 'batch_id', batch_id,
                                   'compared', compared, 'not_authorised', not_authorised,
-                                  'expired', expired, 'withdrawn', withdrawn)), '[]')
+                                  'expired', expired, 'withdrawn', withdrawn, 'sources',
+                                  (select coalesce(jsonb_agg(jsonb_build_object(
+                                              'source_id', s.source_id, 'data_date', s.data_date,
+                                              'compared', s.compared, 'check',
+                                              (select to_jsonb(k) from comparison.reused_checks k
+                                               where k.id = s.source_id))
+                                              order by s.source_id), '[]')
+                                   from comparison.item_sources s
+                                   where s.comparison_id = r.comparison_id and s.item = r.item))),
+                                  '[]')
                        from comparison.received_items r where r.comparison_id = c.id)
                       as "received!: Json<Vec<StoredReceived>>",
                       (select coalesce(jsonb_agg(to_jsonb(h) order by h.id), '[]')
@@ -253,29 +376,44 @@ struct NewReceived<'a> {
     division_code: DivisionCode,
     item: &'static str,
     data_date: NaiveDate,
+    /// The newest source: a program that knows no checks takes one for a batch.
     batch_id: Uuid,
-    compared: &'a [Uuid],
+    compared: Vec<Uuid>,
     not_authorised: u32,
     expired: u32,
     withdrawn: u32,
     completed_at: Option<DateTime<Utc>>,
+    sources: Vec<NewSource<'a>>,
+}
+
+#[derive(Serialize)]
+struct NewSource<'a> {
+    source_id: Uuid,
+    data_date: NaiveDate,
+    compared: &'a [Uuid],
 }
 
 /// Notes for whom an item was compared, in each of some comparisons.
 pub async fn receive(tx: &mut Tx, comparisons: &[Comparison], item: ItemKind) -> Result<(), Error> {
     let received = comparisons.iter().filter_map(|comparison| {
-        let received = comparison.received.iter().find(|r| r.item == item)?;
+        let received = comparison.received(item)?;
+        let sources = received.sources.iter().map(|source| NewSource {
+            source_id: source.id,
+            data_date: source.data_date,
+            compared: &source.compared,
+        });
         Some(NewReceived {
             comparison_id: comparison.id,
             division_code: comparison.division,
             item: item.as_str(),
             data_date: received.data_date,
-            batch_id: received.batch,
-            compared: &received.compared,
+            batch_id: received.sources.last()?.id,
+            compared: received.compared().collect(),
             not_authorised: received.left_out.not_authorised,
             expired: received.left_out.expired,
             withdrawn: received.left_out.withdrawn,
             completed_at: comparison.completed_at,
+            sources: sources.collect(),
         })
     });
     let received: Vec<NewReceived<'_>> = received.collect();
@@ -285,7 +423,14 @@ pub async fn receive(tx: &mut Tx, comparisons: &[Comparison], item: ItemKind) ->
                  select * from jsonb_to_recordset($1) as r (
                      comparison_id uuid, division_code text, item text, data_date date, batch_id uuid,
                      compared uuid[], not_authorised integer, expired integer, withdrawn integer,
-                     completed_at timestamptz)),
+                     completed_at timestamptz, sources jsonb)),
+             named as (
+                 insert into comparison.item_sources
+                     (comparison_id, division_code, item, source_id, data_date, compared)
+                 select r.comparison_id, r.division_code, r.item, s.source_id, s.data_date, s.compared
+                 from received r, jsonb_to_recordset(r.sources) as s (
+                     source_id uuid, data_date date, compared uuid[])
+                 on conflict do nothing),
              written as (
                  insert into comparison.received_items
                      (comparison_id, division_code, item, data_date, batch_id, compared,
@@ -328,7 +473,7 @@ pub async fn follow_merges(tx: &mut Tx, most: i64) -> Result<usize, Error> {
     let moved = moved.map(|row| Ok((row.id, division(TABLE, &row.division_code)?)));
     let moved: Vec<_> = moved.collect::<Result<_, Error>>()?;
     let found = moved.len();
-    const TABLES: [&str; 2] = ["received_items", "hits"];
+    const TABLES: [&str; 4] = ["received_items", "item_sources", "reused_checks", "hits"];
     division_merge::carry(tx, moved, &TABLES.map(|table| (table, "comparison_id"))).await?;
     Ok(found)
 }

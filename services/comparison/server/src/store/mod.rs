@@ -4,6 +4,8 @@
 pub mod alert;
 pub mod alert_rule;
 pub mod batch;
+pub mod case;
+pub mod check;
 pub mod comparison;
 pub mod comparison_rule;
 pub mod hit;
