@@ -29,7 +29,7 @@ const fn query(name: &'static str, rpc: &'static str, shape: Shape) -> Query {
 }
 
 /// Fields of Query, beside `viewer`, `node` and `nodes`.
-pub const QUERIES: [Query; 31] = [
+pub const QUERIES: [Query; 33] = [
     query(
         "divisions",
         "households.ListDivisions",
@@ -174,6 +174,18 @@ pub const QUERIES: [Query; 31] = [
         Shape::One { field: "report" },
     ),
     query(
+        "openHits",
+        "comparison.ListOpenHits",
+        Shape::Page { items: "hits" },
+    ),
+    query(
+        "reconsiderations",
+        "comparison.ListReconsiderations",
+        Shape::Page {
+            items: "reconsiderations",
+        },
+    ),
+    query(
         "assessments",
         "households.BatchAssess",
         Shape::List {
@@ -220,7 +232,7 @@ const ACT: &str = "workflow.ActOnCase";
 const LEAD: &str = "workflow.ActOnLead";
 
 /// Fields of Mutation.
-pub const MUTATIONS: [Mutation; 72] = [
+pub const MUTATIONS: [Mutation; 74] = [
     mutation("putDivision", "households.PutDivision", "division"),
     mutation("mergeDivision", "households.MergeDivision", "division"),
     mutation("putNoticePlace", "households.PutNoticePlace", "place"),
@@ -300,6 +312,12 @@ pub const MUTATIONS: [Mutation; 72] = [
     mutation("startComparison", "comparison.StartComparison", ""),
     mutation("answerHit", "comparison.AnswerHit", ""),
     mutation("decideHit", "comparison.DecideHit", ""),
+    mutation("correctBatch", "comparison.CorrectBatch", ""),
+    mutation(
+        "closeReconsideration",
+        "comparison.CloseReconsideration",
+        "",
+    ),
     mutation("assignResponsible", "measures.AssignResponsible", ""),
     mutation("planMeasure", "measures.PlanMeasure", ""),
     mutation("recordDelivery", "measures.RecordDelivery", "delivery"),

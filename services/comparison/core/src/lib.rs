@@ -4,9 +4,11 @@
 pub mod alert;
 pub mod column;
 pub mod contract;
+pub mod correction;
 pub mod expression;
 pub mod finding;
 pub mod outcome;
+pub mod recheck;
 pub mod reuse;
 pub mod row;
 pub mod rule;

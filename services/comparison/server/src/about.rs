@@ -16,6 +16,11 @@ fn comparisons<'a>(comparisons: impl IntoIterator<Item = &'a Comparison>) -> Vec
     comparisons.into_iter().map(place).collect()
 }
 
+fn reconsiderations<'a>(entries: impl IntoIterator<Item = &'a Reconsideration>) -> Vec<Shown> {
+    let place = |r: &Reconsideration| (r.household_id.clone(), r.division_code.clone());
+    entries.into_iter().map(place).collect()
+}
+
 // Files name people by their numbers; what came of them is told by events. A subscription records what
 // it shows as it goes.
 about! {
@@ -28,6 +33,12 @@ about! {
         BatchGetComparisonsResponse: |r| comparisons(&r.comparisons);
         AnswerHitResponse: |r| vec![(r.household_id.clone(), r.division_code.clone())];
         DecideHitResponse: |r| vec![(r.household_id.clone(), r.division_code.clone())];
+        ListOpenHitsResponse: |r| {
+            let place = |h: &OpenHit| (h.household_id.clone(), h.division_code.clone());
+            r.hits.iter().map(place).collect()
+        };
+        ListReconsiderationsResponse: |r| reconsiderations(&r.reconsiderations);
+        CloseReconsiderationResponse: |r| reconsiderations(&r.reconsideration);
         GetCaseFactsResponse: |r| {
             let place = |f: &CaseFacts| (f.household_id.clone(), f.division_code.clone());
             r.facts.iter().map(place).collect()
@@ -40,6 +51,7 @@ about! {
         ListComparisonRulesResponse, PutComparisonRuleRequest, PutComparisonRuleResponse,
         StartComparisonRequest,
         SubmitItemFileResponse, ReuseCheckRequest, BatchGetComparisonsRequest, AnswerHitRequest,
-        DecideHitRequest, GetCaseFactsRequest,
+        DecideHitRequest, GetCaseFactsRequest, ListOpenHitsRequest, CorrectBatchRequest,
+        CorrectBatchResponse, ListReconsiderationsRequest, CloseReconsiderationRequest,
     }
 }

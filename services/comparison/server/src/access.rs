@@ -81,6 +81,10 @@ pub const ACCESS: Access = &[
     ("AnswerHit", ANSWERERS),
     ("DecideHit", DECIDERS),
     ("GetCaseFacts", READERS),
+    ("ListOpenHits", READERS),
+    ("CorrectBatch", SENDERS),
+    ("ListReconsiderations", READERS),
+    ("CloseReconsideration", DECIDERS),
 ];
 
 /// Whether the caller's role may call `rpc`.

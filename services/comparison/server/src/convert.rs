@@ -3,8 +3,10 @@
 use chassis::{clock::timestamp, decode::codes};
 use comparison_core::{
     alert::AlertRule,
+    correction::Reconsidered,
     finding::{ComparisonRule, FindingKind},
     outcome::{HitOutcome, HitState, ItemState, Outcome},
+    recheck::Purpose,
 };
 use kernel::{Code, ItemKind};
 use proto::comparison::v1 as wire;
@@ -12,7 +14,8 @@ use proto::comparison::v1 as wire;
 use crate::store::{
     check::Check,
     comparison::{Comparison, Received},
-    hit::Hit,
+    hit::{Hit, OpenHit},
+    reconsideration::Reconsideration,
 };
 
 fn text<T: ToString>(value: Option<T>) -> String {
@@ -105,6 +108,61 @@ pub fn hit(hit: &Hit) -> wire::Hit {
         decided_on: text(hit.decided_on),
         threshold: hit.threshold,
         unit: hit.unit.clone(),
+        superseded: hit.superseded,
+    }
+}
+
+const fn purpose(purpose: Purpose) -> wire::ComparisonPurpose {
+    match purpose {
+        Purpose::Procedure => wire::ComparisonPurpose::Procedure,
+        Purpose::ReCheck => wire::ComparisonPurpose::ReCheck,
+    }
+}
+
+/// `None` when unspecified.
+pub const fn read_purpose(purpose: wire::ComparisonPurpose) -> Option<Purpose> {
+    match purpose {
+        wire::ComparisonPurpose::Procedure => Some(Purpose::Procedure),
+        wire::ComparisonPurpose::ReCheck => Some(Purpose::ReCheck),
+        wire::ComparisonPurpose::Unspecified => None,
+    }
+}
+
+pub fn open_hit(open: &OpenHit) -> wire::OpenHit {
+    wire::OpenHit {
+        hit: Some(hit(&open.hit)),
+        case_id: open.case.to_string(),
+        household_id: open.household.to_string(),
+        division_code: open.division.to_string(),
+        purpose: purpose(open.purpose).into(),
+    }
+}
+
+pub fn reconsideration(entry: &Reconsideration) -> wire::Reconsideration {
+    let outcome = match entry.outcome {
+        None => wire::ReconsiderationOutcome::Unspecified,
+        Some(Reconsidered::Stands) => wire::ReconsiderationOutcome::Stands,
+        Some(Reconsidered::CompareAgain) => wire::ReconsiderationOutcome::CompareAgain,
+    };
+    wire::Reconsideration {
+        id: entry.id.to_string(),
+        batch_id: entry.batch.to_string(),
+        item: codes::item_kind_to_proto(entry.item),
+        correction: Some(wire::Correction {
+            reason: entry.correction.clone(),
+            corrected_by: entry.corrected_by.clone(),
+            corrected_at: Some(timestamp(entry.corrected_at)),
+        }),
+        comparison_id: entry.comparison.to_string(),
+        case_id: entry.case.to_string(),
+        household_id: entry.household.to_string(),
+        division_code: entry.division.to_string(),
+        purpose: purpose(entry.purpose).into(),
+        hit: entry.hit.as_ref().map(hit),
+        outcome: outcome.into(),
+        closed_by: entry.closed_by.clone(),
+        closed_reason: entry.closed_reason.clone(),
+        closed_on: text(entry.closed_on),
     }
 }
 
@@ -122,6 +180,7 @@ pub fn comparison(comparison: &Comparison) -> wire::Comparison {
             persons_expired: count(left_out.expired),
             persons_withdrawn: count(left_out.withdrawn),
             reused_check: received.and_then(Received::check).map(reused_check),
+            persons_corrected: count(left_out.corrected),
         }
     });
     wire::Comparison {
@@ -131,10 +190,15 @@ pub fn comparison(comparison: &Comparison) -> wire::Comparison {
         division_code: comparison.division.to_string(),
         persons_compared: comparison.persons_compared,
         items: items.collect(),
-        complete: comparison.completed_at.is_some(),
+        complete: comparison.is_complete(),
         hits: comparison.hits.iter().map(hit).collect(),
         opened_at: Some(timestamp(comparison.opened_at)),
-        completed_at: comparison.completed_at.map(timestamp),
+        completed_at: comparison
+            .completed_at
+            .filter(|_| comparison.is_complete())
+            .map(timestamp),
+        purpose: purpose(comparison.purpose).into(),
+        unfinished: comparison.unfinished,
     }
 }
 
@@ -151,7 +215,8 @@ fn reused_check(check: &Check) -> wire::ReusedCheck {
 /// What the comparison has come to.
 pub fn outcome(comparison: &Comparison) -> Outcome {
     let received: Vec<ItemState> = comparison.received.iter().map(Received::state).collect();
-    let hits: Vec<HitState> = comparison.hits.iter().map(Hit::state).collect();
+    let counting = comparison.hits.iter().filter(|hit| !hit.superseded);
+    let hits: Vec<HitState> = counting.map(Hit::state).collect();
     Outcome::of(&received, &hits)
 }
 

@@ -158,6 +158,7 @@ impl Service {
                             id: self.database.clock().new_id(),
                             comparison: comparison.id,
                             person: person.id,
+                            kind: comparison.purpose.worth(of_row.kind),
                             ..of_row
                         };
                         comparison.hits.push(hit.clone());
@@ -383,6 +384,7 @@ impl Batch {
             decided_on: None,
             threshold: 0,
             unit: String::new(),
+            superseded: false,
         };
         let review = |rule_id, evidence| vec![hit(rule_id, FindingKind::Review, vec![evidence])];
         match &found.what {

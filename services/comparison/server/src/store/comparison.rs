@@ -2,7 +2,10 @@
 
 use chassis::{division_merge, error::Error, pg::Tx};
 use chrono::{DateTime, NaiveDate, Utc};
-use comparison_core::outcome::{ItemState, LeftOut};
+use comparison_core::{
+    outcome::{ItemState, LeftOut},
+    recheck::Purpose,
+};
 use kernel::{CaseId, Code, DivisionCode, HouseholdId, ItemKind};
 use serde::{Deserialize, Serialize};
 use sqlx::types::Json;
@@ -29,9 +32,32 @@ pub struct Comparison {
     pub hits: Vec<Hit>,
     pub opened_at: DateTime<Utc>,
     pub completed_at: Option<DateTime<Utc>>,
+    pub purpose: Purpose,
+    /// It ended before all items had come.
+    pub unfinished: bool,
 }
 
 impl Comparison {
+    /// Whether it ended with all items.
+    pub const fn is_complete(&self) -> bool {
+        self.completed_at.is_some() && !self.unfinished
+    }
+
+    /// Forgets what an item was compared with in a batch; whom it was compared for then waits for another.
+    pub fn forget(&mut self, item: ItemKind, batch: Uuid) {
+        let known = self.received.iter().position(|r| r.item == item);
+        let Some(mut known) = known.map(|at| self.received.swap_remove(at)) else {
+            return;
+        };
+        let before = known.compared().count();
+        known.sources.retain(|source| source.id != batch);
+        let waiting = before - known.compared().count();
+        known.left_out.corrected += u32::try_from(waiting).unwrap_or(u32::MAX);
+        // Where nothing is left the item is missing, and nobody is left out of it.
+        self.received
+            .extend(Received::of(item, known.sources, known.left_out));
+    }
+
     fn received(&self, item: ItemKind) -> Option<&Received> {
         self.received.iter().find(|r| r.item == item)
     }
@@ -138,6 +164,7 @@ struct StoredReceived {
     not_authorised: u32,
     expired: u32,
     withdrawn: u32,
+    corrected: u32,
     sources: Vec<StoredSource>,
 }
 
@@ -178,6 +205,7 @@ impl TryFrom<StoredReceived> for Received {
             not_authorised: row.not_authorised,
             expired: row.expired,
             withdrawn: row.withdrawn,
+            corrected: row.corrected,
         };
         Self::of(
             code("received_items", "item", &row.item)?,
@@ -196,6 +224,8 @@ struct Row {
     persons_compared: i32,
     opened_at: DateTime<Utc>,
     completed_at: Option<DateTime<Utc>>,
+    purpose: String,
+    unfinished: bool,
     received: Json<Vec<StoredReceived>>,
     hits: Json<Vec<StoredHit>>,
 }
@@ -219,6 +249,8 @@ impl TryFrom<Row> for Comparison {
                 .collect::<Result<_, _>>()?,
             opened_at: row.opened_at,
             completed_at: row.completed_at,
+            purpose: code(TABLE, "purpose", &row.purpose)?,
+            unfinished: row.unfinished,
         })
     }
 }
@@ -229,11 +261,12 @@ macro_rules! select {
         sqlx::query_as!(
             Row,
             r#"select id, case_id, household_id, division_code, persons_compared, opened_at,
-                      completed_at,
+                      completed_at, purpose, unfinished,
                       (select coalesce(jsonb_agg(jsonb_build_object('item', item,
                                   'data_date', data_date, 'batch_id', batch_id,
                                   'compared', compared, 'not_authorised', not_authorised,
-                                  'expired', expired, 'withdrawn', withdrawn, 'sources',
+                                  'expired', expired, 'withdrawn', withdrawn,
+                                  'corrected', corrected, 'sources',
                                   (select coalesce(jsonb_agg(jsonb_build_object(
                                               'source_id', s.source_id, 'data_date', s.data_date,
                                               'compared', s.compared, 'check',
@@ -257,11 +290,11 @@ macro_rules! select {
 /// A case is compared again now and then; a page of cases has some hundred comparisons.
 const MOST: i64 = 1000;
 
-/// Comparisons of cases, newest first.
+/// Comparisons of cases: those of the procedure, newest first, then re-checks, newest first.
 pub async fn of_cases(tx: &mut Tx, cases: &[CaseId]) -> Result<Vec<Comparison>, Error> {
     let cases: Vec<Uuid> = cases.iter().map(|case| case.0).collect();
     let rows = select!(
-        "where case_id = any($1) order by id desc limit $2",
+        "where case_id = any($1) order by purpose, id desc limit $2",
         &cases,
         MOST
     )
@@ -303,6 +336,37 @@ pub async fn lock_open(tx: &mut Tx, ids: &[Uuid]) -> Result<Vec<Comparison>, Err
     rows.into_iter().map(TryFrom::try_from).collect()
 }
 
+/// Some, under way or not; nobody else can change them until this transaction ends.
+pub async fn lock_all(tx: &mut Tx, ids: &[Uuid]) -> Result<Vec<Comparison>, Error> {
+    let locked = sqlx::query_scalar!(
+        "select id from comparison.comparisons where id = any($1) order by id for update",
+        ids
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    let rows = select!("where id = any($1) order by id", &locked)
+        .fetch_all(&mut **tx)
+        .await?;
+    rows.into_iter().map(TryFrom::try_from).collect()
+}
+
+/// Comparisons that something of a batch went into, in the order of their ids: at most those that were
+/// under way when it came.
+pub async fn using(tx: &mut Tx, batch: Uuid) -> Result<Vec<Uuid>, Error> {
+    let ids = sqlx::query_scalar!(
+        r#"select id as "id!" from (
+               select comparison_id as id from comparison.item_sources where source_id = $1
+               union select comparison_id from comparison.received_items where batch_id = $1
+               union select comparison_id from comparison.hits where batch_id = $1) as used
+           order by id limit $2"#,
+        batch,
+        OPEN_MAX,
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    Ok(ids)
+}
+
 /// A comparison that lacks an item, or persons of it.
 #[derive(Debug, Clone)]
 pub struct Lacking {
@@ -318,17 +382,19 @@ pub struct Lacking {
 /// county. More wait for the next delivery.
 const OPEN_MAX: i64 = 10_000;
 
-/// Open comparisons in scope that lack an item for somebody, oldest first.
+/// Open comparisons in scope that lack an item for somebody: those of the procedure, oldest first, then
+/// re-checks, which hold up nobody.
 pub async fn lacking(tx: &mut Tx, item: ItemKind) -> Result<Vec<Lacking>, Error> {
     let rows = sqlx::query!(
         r#"select c.id, c.household_id, coalesce(r.compared, '{}') as "compared!",
                 coalesce(r.not_authorised, 0) as "not_authorised!",
-                coalesce(r.expired, 0) as "expired!", coalesce(r.withdrawn, 0) as "withdrawn!"
+                coalesce(r.expired, 0) as "expired!", coalesce(r.withdrawn, 0) as "withdrawn!",
+                coalesce(r.corrected, 0) as "corrected!"
          from comparison.comparisons c
          left join comparison.received_items r on r.comparison_id = c.id and r.item = $1
          where c.completed_at is null
-           and (r.item is null or r.not_authorised + r.expired + r.withdrawn > 0)
-         order by c.id limit $2"#,
+           and (r.item is null or r.not_authorised + r.expired + r.withdrawn + r.corrected > 0)
+         order by c.purpose, c.id limit $2"#,
         item.as_str(),
         OPEN_MAX,
     )
@@ -342,32 +408,81 @@ pub async fn lacking(tx: &mut Tx, item: ItemKind) -> Result<Vec<Lacking>, Error>
             not_authorised: row.not_authorised.unsigned_abs(),
             expired: row.expired.unsigned_abs(),
             withdrawn: row.withdrawn.unsigned_abs(),
+            corrected: row.corrected.unsigned_abs(),
         },
     });
     Ok(lacking.collect())
 }
 
-/// Opens one, unless the case has one under way.
+/// Opens one, unless the case has one under way. The procedure's own waits for no re-check: that ends.
 pub async fn open(
     tx: &mut Tx,
     case: CaseId,
     household: HouseholdId,
     division: DivisionCode,
+    purpose: Purpose,
 ) -> Result<Option<Uuid>, Error> {
+    if purpose == Purpose::Procedure {
+        end_recheck(tx, case).await?;
+    }
     let (id, now) = (tx.database().clock().new_id(), tx.now());
     let inserted = sqlx::query!(
-        "insert into comparison.comparisons (id, case_id, household_id, division_code, opened_at)
-         values ($1, $2, $3, $4, $5)
+        "insert into comparison.comparisons
+             (id, case_id, household_id, division_code, opened_at, purpose)
+         values ($1, $2, $3, $4, $5, $6)
          on conflict (case_id) where completed_at is null do nothing",
         id,
         case.0,
         household.0,
         division.as_str(),
         now,
+        purpose.as_str(),
     )
     .execute(&mut **tx)
     .await?;
     Ok((inserted.rows_affected() == 1).then_some(id))
+}
+
+/// Ends a case's re-check that is under way, unfinished: nobody is compared for it any more.
+pub async fn end_recheck(tx: &mut Tx, case: CaseId) -> Result<(), Error> {
+    let now = tx.now();
+    sqlx::query!(
+        "update comparison.comparisons set completed_at = $2, unfinished = true
+         where case_id = $1 and purpose = 'RE_CHECK' and completed_at is null",
+        case.0,
+        now,
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// Forgets what an item of some comparisons was compared with in a batch.
+pub async fn forget(
+    tx: &mut Tx,
+    comparisons: &[Comparison],
+    item: ItemKind,
+    batch: Uuid,
+) -> Result<(), Error> {
+    let ids: Vec<Uuid> = comparisons.iter().map(|comparison| comparison.id).collect();
+    sqlx::query!(
+        "delete from comparison.item_sources
+         where comparison_id = any($1) and item = $2 and source_id = $3",
+        &ids,
+        item.as_str(),
+        batch,
+    )
+    .execute(&mut **tx)
+    .await?;
+    sqlx::query!(
+        "delete from comparison.received_items where comparison_id = any($1) and item = $2",
+        &ids,
+        item.as_str(),
+    )
+    .execute(&mut **tx)
+    .await?;
+    // What is left of the item after all.
+    receive(tx, comparisons, item).await
 }
 
 #[derive(Serialize)]
@@ -382,6 +497,7 @@ struct NewReceived<'a> {
     not_authorised: u32,
     expired: u32,
     withdrawn: u32,
+    corrected: u32,
     completed_at: Option<DateTime<Utc>>,
     sources: Vec<NewSource<'a>>,
 }
@@ -412,6 +528,7 @@ pub async fn receive(tx: &mut Tx, comparisons: &[Comparison], item: ItemKind) ->
             not_authorised: received.left_out.not_authorised,
             expired: received.left_out.expired,
             withdrawn: received.left_out.withdrawn,
+            corrected: received.left_out.corrected,
             completed_at: comparison.completed_at,
             sources: sources.collect(),
         })
@@ -423,7 +540,7 @@ pub async fn receive(tx: &mut Tx, comparisons: &[Comparison], item: ItemKind) ->
                  select * from jsonb_to_recordset($1) as r (
                      comparison_id uuid, division_code text, item text, data_date date, batch_id uuid,
                      compared uuid[], not_authorised integer, expired integer, withdrawn integer,
-                     completed_at timestamptz, sources jsonb)),
+                     corrected integer, completed_at timestamptz, sources jsonb)),
              named as (
                  insert into comparison.item_sources
                      (comparison_id, division_code, item, source_id, data_date, compared)
@@ -434,13 +551,14 @@ pub async fn receive(tx: &mut Tx, comparisons: &[Comparison], item: ItemKind) ->
              written as (
                  insert into comparison.received_items
                      (comparison_id, division_code, item, data_date, batch_id, compared,
-                      not_authorised, expired, withdrawn)
+                      not_authorised, expired, withdrawn, corrected)
                  select comparison_id, division_code, item, data_date, batch_id, compared,
-                        not_authorised, expired, withdrawn from received
+                        not_authorised, expired, withdrawn, corrected from received
                  on conflict (comparison_id, item) do update
                  set data_date = excluded.data_date, batch_id = excluded.batch_id,
                      compared = excluded.compared, not_authorised = excluded.not_authorised,
-                     expired = excluded.expired, withdrawn = excluded.withdrawn)
+                     expired = excluded.expired, withdrawn = excluded.withdrawn,
+                     corrected = excluded.corrected)
              update comparison.comparisons c
              set persons_compared = greatest(persons_compared, cardinality(r.compared)),
                  completed_at = r.completed_at
@@ -473,7 +591,13 @@ pub async fn follow_merges(tx: &mut Tx, most: i64) -> Result<usize, Error> {
     let moved = moved.map(|row| Ok((row.id, division(TABLE, &row.division_code)?)));
     let moved: Vec<_> = moved.collect::<Result<_, Error>>()?;
     let found = moved.len();
-    const TABLES: [&str; 4] = ["received_items", "item_sources", "reused_checks", "hits"];
+    const TABLES: [&str; 5] = [
+        "received_items",
+        "item_sources",
+        "reused_checks",
+        "hits",
+        "reconsiderations",
+    ];
     division_merge::carry(tx, moved, &TABLES.map(|table| (table, "comparison_id"))).await?;
     Ok(found)
 }

@@ -5,13 +5,14 @@ use chrono::NaiveDate;
 use comparison_core::{
     finding::FindingKind,
     outcome::{HitOutcome, HitState},
+    recheck::Purpose,
 };
-use kernel::{Code, DivisionCode, ItemKind};
+use kernel::{CaseId, Code, DivisionCode, HouseholdId, ItemKind};
 use serde::{Deserialize, Serialize};
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use super::{ROWS_AT_ONCE, code, damaged};
+use super::{ROWS_AT_ONCE, code, damaged, division};
 
 /// A hit.
 #[derive(Debug, Clone)]
@@ -36,6 +37,8 @@ pub struct Hit {
     /// The rule's threshold, and its unit; empty where it has none.
     pub threshold: i64,
     pub unit: String,
+    /// It counts no more: it rested on a wrong file, and the household is compared again (CMP-11).
+    pub superseded: bool,
 }
 
 impl Hit {
@@ -49,7 +52,7 @@ impl Hit {
 }
 
 /// A row as JSON has it.
-#[derive(Deserialize)]
+#[derive(Debug, Deserialize)]
 pub struct StoredHit {
     id: Uuid,
     comparison_id: Uuid,
@@ -70,6 +73,7 @@ pub struct StoredHit {
     decided_on: Option<NaiveDate>,
     threshold: i64,
     unit: String,
+    superseded: bool,
 }
 
 impl TryFrom<StoredHit> for Hit {
@@ -101,6 +105,7 @@ impl TryFrom<StoredHit> for Hit {
             decided_on: row.decided_on,
             threshold: row.threshold,
             unit: row.unit,
+            superseded: row.superseded,
         })
     }
 }
@@ -179,7 +184,7 @@ pub async fn update(tx: &mut Tx, hit: &Hit) -> Result<(), Error> {
     sqlx::query!(
         "update comparison.hits
          set explanation = $2, explanation_sha256 = $3, outcome = $4, decided_by = $5,
-             decided_reason = $6, decided_on = $7
+             decided_reason = $6, decided_on = $7, superseded = $8
          where id = $1",
         hit.id,
         hit.explanation,
@@ -188,8 +193,67 @@ pub async fn update(tx: &mut Tx, hit: &Hit) -> Result<(), Error> {
         hit.decided_by,
         hit.decided_reason,
         hit.decided_on,
+        hit.superseded,
     )
     .execute(&mut **tx)
     .await?;
     Ok(())
+}
+
+/// Forgets hits.
+pub async fn delete(tx: &mut Tx, hits: &[Uuid]) -> Result<(), Error> {
+    sqlx::query!("delete from comparison.hits where id = any($1)", hits)
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
+}
+
+/// Which hits a person has to look at.
+#[derive(Debug)]
+pub struct Undecided {
+    /// Prefix of the divisions.
+    pub within: String,
+    pub purpose: Option<Purpose>,
+    /// Behind this hit.
+    pub after: Uuid,
+    pub most: i64,
+}
+
+/// A hit that nobody has decided, and whose it is.
+#[derive(Debug, Clone)]
+pub struct OpenHit {
+    pub hit: Hit,
+    pub case: CaseId,
+    pub household: HouseholdId,
+    pub division: DivisionCode,
+    pub purpose: Purpose,
+}
+
+/// Hits that a person has to look at, oldest first.
+pub async fn undecided(tx: &mut Tx, wanted: &Undecided) -> Result<Vec<OpenHit>, Error> {
+    let purpose = wanted.purpose.map_or("", Code::as_str);
+    let rows = sqlx::query!(
+        r#"select to_jsonb(h) as "hit!: Json<StoredHit>", c.case_id, c.household_id, c.division_code,
+                  c.purpose
+           from comparison.hits h join comparison.comparisons c on c.id = h.comparison_id
+           where h.outcome is null and h.kind <> 'INFO' and h.id > $1 and h.division_code ^@ $2
+             and ($3 = '' or c.purpose = $3)
+           order by h.id limit $4"#,
+        wanted.after,
+        wanted.within,
+        purpose,
+        wanted.most,
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    let hits = rows.into_iter().map(|row| {
+        Ok(OpenHit {
+            hit: row.hit.0.try_into()?,
+            case: CaseId(row.case_id),
+            household: HouseholdId(row.household_id),
+            division: division("comparisons", &row.division_code)?,
+            purpose: code("comparisons", "purpose", &row.purpose)?,
+        })
+    });
+    hits.collect()
 }

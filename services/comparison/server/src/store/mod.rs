@@ -9,6 +9,7 @@ pub mod check;
 pub mod comparison;
 pub mod comparison_rule;
 pub mod hit;
+pub mod reconsideration;
 mod rule;
 
 use chassis::error::Error;
