@@ -78,7 +78,7 @@ const HOUSEHOLDS: (&str, &str) = ("ids", "households");
 const BY_HOUSEHOLD: (&str, &str) = ("household_id", "id");
 
 /// Every edge of the schema.
-pub const EDGES: [Edge; 20] = [
+pub const EDGES: [Edge; 25] = [
     Edge {
         many: true,
         ..batched(
@@ -155,6 +155,16 @@ pub const EDGES: [Edge; 20] = [
         ("case_ids", "comparisons"),
         ("id", "case_id"),
     ),
+    Edge {
+        many: true,
+        ..batched(
+            "Case",
+            "comparisons",
+            "comparison.BatchGetComparisons",
+            ("case_ids", "comparisons"),
+            ("id", "case_id"),
+        )
+    },
     single(
         "Case",
         "events",
@@ -217,6 +227,34 @@ pub const EDGES: [Edge; 20] = [
         "households.BatchGetHouseholds",
         HOUSEHOLDS,
         BY_HOUSEHOLD,
+    ),
+    batched(
+        "OpenHit",
+        "household",
+        "households.BatchGetHouseholds",
+        HOUSEHOLDS,
+        BY_HOUSEHOLD,
+    ),
+    batched(
+        "OpenHit",
+        "case",
+        "workflow.BatchGetCases",
+        ("ids", "cases"),
+        ("case_id", "id"),
+    ),
+    batched(
+        "Reconsideration",
+        "household",
+        "households.BatchGetHouseholds",
+        HOUSEHOLDS,
+        BY_HOUSEHOLD,
+    ),
+    batched(
+        "Reconsideration",
+        "case",
+        "workflow.BatchGetCases",
+        ("ids", "cases"),
+        ("case_id", "id"),
     ),
     batched(
         "MonitoringDue",

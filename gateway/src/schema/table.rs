@@ -29,7 +29,7 @@ const fn query(name: &'static str, rpc: &'static str, shape: Shape) -> Query {
 }
 
 /// Fields of Query, beside `viewer`, `node` and `nodes`.
-pub const QUERIES: [Query; 31] = [
+pub const QUERIES: [Query; 34] = [
     query(
         "divisions",
         "households.ListDivisions",
@@ -171,9 +171,26 @@ pub const QUERIES: [Query; 31] = [
         Shape::List { items: "rules" },
     ),
     query(
+        "comparisonRules",
+        "comparison.ListComparisonRules",
+        Shape::List { items: "rules" },
+    ),
+    query(
         "batchReport",
         "comparison.GetBatch",
         Shape::One { field: "report" },
+    ),
+    query(
+        "openHits",
+        "comparison.ListOpenHits",
+        Shape::Page { items: "hits" },
+    ),
+    query(
+        "reconsiderations",
+        "comparison.ListReconsiderations",
+        Shape::Page {
+            items: "reconsiderations",
+        },
     ),
     query(
         "assessments",
@@ -222,7 +239,7 @@ const ACT: &str = "workflow.ActOnCase";
 const LEAD: &str = "workflow.ActOnLead";
 
 /// Fields of Mutation.
-pub const MUTATIONS: [Mutation; 72] = [
+pub const MUTATIONS: [Mutation; 76] = [
     mutation("putDivision", "households.PutDivision", "division"),
     mutation("mergeDivision", "households.MergeDivision", "division"),
     mutation("putNoticePlace", "households.PutNoticePlace", "place"),
@@ -303,9 +320,17 @@ pub const MUTATIONS: [Mutation; 72] = [
     file("submitAlertBatch", "comparison.SubmitAlertBatch"),
     file("submitItemFile", "comparison.SubmitItemFile"),
     mutation("putAlertRule", "comparison.PutAlertRule", "rule"),
+    mutation("putComparisonRule", "comparison.PutComparisonRule", "rule"),
+    mutation("reuseCheck", "comparison.ReuseCheck", ""),
     mutation("startComparison", "comparison.StartComparison", ""),
     mutation("answerHit", "comparison.AnswerHit", ""),
     mutation("decideHit", "comparison.DecideHit", ""),
+    mutation("correctBatch", "comparison.CorrectBatch", ""),
+    mutation(
+        "closeReconsideration",
+        "comparison.CloseReconsideration",
+        "",
+    ),
     mutation("assignResponsible", "measures.AssignResponsible", ""),
     mutation("planMeasure", "measures.PlanMeasure", ""),
     mutation("recordDelivery", "measures.RecordDelivery", "delivery"),
@@ -318,17 +343,18 @@ pub const MUTATIONS: [Mutation; 72] = [
 ];
 
 /// Fields that callers do not see: they are for services, or hold what a role may not.
-pub const UNSEEN: [(&str, &str); 4] = [
+pub const UNSEEN: [(&str, &str); 5] = [
     // Its texts are shown by the fields of the event itself.
     ("CaseEvent", "command"),
     ("CaseEvent", "declaration"),
+    ("CaseEvent", "comparison_age_days_max"),
     // Pages have their own place.
     ("Alert", "position"),
     ("AccessEntry", "place"),
 ];
 
 /// Fields of messages that no caller sets: they follow from what happens.
-pub const UNSET: [(&str, &[&str]); 8] = [
+pub const UNSET: [(&str, &[&str]); 9] = [
     (
         "Household",
         &[
@@ -344,6 +370,7 @@ pub const UNSET: [(&str, &[&str]); 8] = [
     ("NoticePlace", &["required"]),
     ("Authorisation", &["id", "withdrawn_on"]),
     ("AlertRule", &["version"]),
+    ("ComparisonRule", &["version"]),
     (
         "Deputy",
         &["id", "appointed_by", "revoked_on", "create_time"],

@@ -4,6 +4,7 @@ mod access_log;
 mod bad_input;
 mod batching;
 mod evidence;
+mod later_looks;
 mod ledger;
 mod outsiders;
 mod personal_data;

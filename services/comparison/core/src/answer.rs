@@ -314,7 +314,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::finding::{ComparisonRule, FindingKind, Rules};
+    use crate::finding::{FindingKind, Rules, tests::rule};
 
     fn number() -> String {
         let digits = *b"99999919800101001";
@@ -444,12 +444,13 @@ mod tests {
             prop_assert_eq!(Band::parse(&band.to_string()), Some(band));
 
             let item = ItemKind::BankDeposit;
-            let rule = ComparisonRule::test(item, "balance > threshold * members", threshold);
+            let mut rule = rule("balance > threshold * members", "");
+            (rule.item, rule.kind, rule.head.threshold) = (item, FindingKind::HardFlaw, threshold);
             let rules = Rules::compile(&[rule], item).expect("compiles");
             let cells = vec![vec![format!("{}.{:02}", fen / 100, fen % 100)]];
             let row = write(item, "t", Uuid::nil(), &number(), &cells).expect("written");
             let told = read(item, &row).remove(0).expect("read").told.expect("something");
-            let hits = rules.judge(&told, members);
+            let hits = rules.judge(&told, false, members);
             if fen > threshold * members {
                 prop_assert_eq!(hits.len(), 1);
             }

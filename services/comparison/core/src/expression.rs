@@ -1,4 +1,4 @@
-//! Rule expressions: CEL over a row's columns, `threshold`, `members` and `subject_class`. Amounts
+//! Rule expressions: CEL over a row's columns, `threshold`, `members`, `relative` and `subject_class`. Amounts
 //! are fen, days are text such as "2026-08-31".
 
 use std::fmt;
@@ -29,8 +29,10 @@ pub struct Around {
     pub threshold: i64,
     /// What the household already is.
     pub subject_class: Option<SubjectClass>,
-    /// Persons of the household that are compared.
+    /// Members of the household that are compared.
     pub members: i64,
+    /// The row is of somebody who is no member (CMP-2).
+    pub is_relative: bool,
 }
 
 /// An expression that is none.
@@ -62,6 +64,7 @@ impl Expression {
             threshold: 1,
             subject_class: Some(SubjectClass::General),
             members: 1,
+            is_relative: false,
         };
         let nothing = contract.values().map(|column| column.kind.nothing());
         let nothing: Vec<Value> = nothing.collect();
@@ -109,6 +112,9 @@ impl Expression {
         context
             .add_variable("members", CelValue::Int(around.members))
             .ok()?;
+        context
+            .add_variable("relative", CelValue::Bool(around.is_relative))
+            .ok()?;
         match self.program.execute(&context) {
             Ok(CelValue::Bool(hit)) => Some(hit),
             _ => None,
@@ -152,7 +158,7 @@ mod tests {
             let contract = contract::of_item(ItemKind::BankDeposit);
             let values = Values::read(&contract, [format!("{yuan}.{fen:02}")]).expect("values");
             let rule = Expression::compile("balance > threshold * members", &contract).expect("one");
-            let around = Around { threshold: limit, subject_class: None, members: 3 };
+            let around = Around { threshold: limit, subject_class: None, members: 3, is_relative: false };
             prop_assert_eq!(rule.hits(&values, &contract, around), yuan * 100 + fen > limit * 3);
         }
 

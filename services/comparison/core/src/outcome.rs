@@ -23,7 +23,7 @@ pub struct HitState {
     pub outcome: Option<HitOutcome>,
 }
 
-/// Persons whom an item was not compared for, by why (CMP-4, CMP-5).
+/// Persons whom an item was not compared for, by why (CMP-4, CMP-5, CMP-11).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct LeftOut {
     /// They had not allowed it.
@@ -34,16 +34,25 @@ pub struct LeftOut {
     pub withdrawn: u32,
     /// The department has not answered for them.
     pub unanswered: u32,
+    /// The file that they were compared with was wrong, and they wait for the corrected one (CMP-11).
+    pub corrected: u32,
 }
 
 impl LeftOut {
     /// How many persons.
     #[must_use]
     pub const fn persons(&self) -> u32 {
+        self.unauthorised()
+            .saturating_add(self.unanswered)
+            .saturating_add(self.corrected)
+    }
+
+    /// How many for want of a valid authorisation.
+    #[must_use]
+    pub const fn unauthorised(&self) -> u32 {
         self.not_authorised
             .saturating_add(self.expired)
             .saturating_add(self.withdrawn)
-            .saturating_add(self.unanswered)
     }
 }
 
@@ -71,7 +80,7 @@ impl ItemState {
 pub struct Outcome {
     /// Items that no department has delivered yet, or that somebody was left out of.
     pub items_missing: Vec<ItemKind>,
-    /// Most persons that were left out of an item.
+    /// Most persons that were left out of an item for want of a valid authorisation.
     pub persons_left_out: u32,
     /// Of the nine data dates the oldest; `None` until all are there.
     pub oldest_data_date: Option<NaiveDate>,
@@ -94,7 +103,7 @@ impl Outcome {
         let missing = ItemKind::ALL.iter().copied().filter(|item| !is_there(item));
         let items_missing: Vec<ItemKind> = missing.collect();
         let oldest = received.iter().map(|state| state.data_date).min();
-        let left_out = received.iter().map(|state| state.left_out.persons());
+        let left_out = received.iter().map(|state| state.left_out.unauthorised());
         let count = |test: &dyn Fn(&HitState) -> bool| hits.iter().filter(|hit| test(hit)).count();
         let hard = |hit: &HitState| hit.kind == FindingKind::HardFlaw;
         Self {
@@ -162,6 +171,26 @@ mod tests {
         assert!(check_open(&hit(Review, None)).is_ok());
         let refusal = check_open(&hit(Review, Some(Cleared))).expect_err("decided");
         assert_eq!(refusal.unmet[0].code, "HIT_UNDECIDED");
+    }
+
+    #[test]
+    fn whoever_waits_for_a_corrected_file_is_missing_and_lacks_no_authorisation() {
+        let left_out = LeftOut {
+            corrected: 2,
+            ..LeftOut::default()
+        };
+        let received = ItemKind::ALL.iter().map(|item| ItemState {
+            item: *item,
+            data_date: "2026-08-31".parse().expect("a day"),
+            left_out: match item {
+                ItemKind::Vehicle => left_out,
+                _ => LeftOut::default(),
+            },
+        });
+        let outcome = Outcome::of(&received.collect::<Vec<_>>(), &[]);
+        assert_eq!(outcome.items_missing, [ItemKind::Vehicle]);
+        assert_eq!(outcome.persons_left_out, 0);
+        assert_eq!(outcome.oldest_data_date, None);
     }
 
     proptest! {

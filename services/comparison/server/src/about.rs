@@ -16,6 +16,11 @@ fn comparisons<'a>(comparisons: impl IntoIterator<Item = &'a Comparison>) -> Vec
     comparisons.into_iter().map(place).collect()
 }
 
+fn reconsiderations<'a>(entries: impl IntoIterator<Item = &'a Reconsideration>) -> Vec<Shown> {
+    let place = |r: &Reconsideration| (r.household_id.clone(), r.division_code.clone());
+    entries.into_iter().map(place).collect()
+}
+
 // Files name people by their numbers; what came of them is told by events. A subscription records what
 // it shows as it goes, and a request file before it goes.
 about! {
@@ -24,9 +29,16 @@ about! {
         BatchGetAlertsResponse: |r| alerts(&r.alerts);
         SubscribeAlertsResponse: |r| alerts(r.alert.as_slice());
         StartComparisonResponse: |r| comparisons(&r.comparison);
+        ReuseCheckResponse: |r| comparisons(&r.comparison);
         BatchGetComparisonsResponse: |r| comparisons(&r.comparisons);
         AnswerHitResponse: |r| vec![(r.household_id.clone(), r.division_code.clone())];
         DecideHitResponse: |r| vec![(r.household_id.clone(), r.division_code.clone())];
+        ListOpenHitsResponse: |r| {
+            let place = |h: &OpenHit| (h.household_id.clone(), h.division_code.clone());
+            r.hits.iter().map(place).collect()
+        };
+        ListReconsiderationsResponse: |r| reconsiderations(&r.reconsiderations);
+        CloseReconsiderationResponse: |r| reconsiderations(&r.reconsideration);
         GetCaseFactsResponse: |r| {
             let place = |f: &CaseFacts| (f.household_id.clone(), f.division_code.clone());
             r.facts.iter().map(place).collect()
@@ -35,9 +47,12 @@ about! {
     silent {
         SubmitAlertBatchResponse, GetBatchRequest, GetBatchResponse, ListAlertsRequest,
         SubscribeAlertsRequest, Alerts, BatchGetAlertsRequest, ListAlertRulesRequest,
-        ListAlertRulesResponse, PutAlertRuleRequest, PutAlertRuleResponse, StartComparisonRequest,
-        SubmitItemFileResponse, CreateRequestFileRequest, Content, SubmitResultFileResponse,
-        GetQueryKeysRequest, GetQueryKeysResponse, BatchGetComparisonsRequest, AnswerHitRequest,
-        DecideHitRequest, GetCaseFactsRequest,
+        ListAlertRulesResponse, PutAlertRuleRequest, PutAlertRuleResponse, ListComparisonRulesRequest,
+        ListComparisonRulesResponse, PutComparisonRuleRequest, PutComparisonRuleResponse,
+        StartComparisonRequest, SubmitItemFileResponse, CreateRequestFileRequest, Content,
+        SubmitResultFileResponse, GetQueryKeysRequest, GetQueryKeysResponse, ReuseCheckRequest,
+        BatchGetComparisonsRequest, AnswerHitRequest, DecideHitRequest, GetCaseFactsRequest,
+        ListOpenHitsRequest, CorrectBatchRequest, CorrectBatchResponse, ListReconsiderationsRequest,
+        CloseReconsiderationRequest,
     }
 }

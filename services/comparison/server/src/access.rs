@@ -75,15 +75,22 @@ pub const ACCESS: Access = &[
     ("BatchGetAlerts", ALERTED),
     ("ListAlertRules", RULE_READERS),
     ("PutAlertRule", RULE_KEEPERS),
+    ("ListComparisonRules", RULE_READERS),
+    ("PutComparisonRule", RULE_KEEPERS),
     ("StartComparison", OPENERS),
     ("SubmitItemFile", SENDERS),
     ("CreateRequestFile", SENDERS),
     ("SubmitResultFile", SENDERS),
     ("GetQueryKeys", KEY_READERS),
+    ("ReuseCheck", DECIDERS),
     ("BatchGetComparisons", READERS),
     ("AnswerHit", ANSWERERS),
     ("DecideHit", DECIDERS),
     ("GetCaseFacts", READERS),
+    ("ListOpenHits", READERS),
+    ("CorrectBatch", SENDERS),
+    ("ListReconsiderations", READERS),
+    ("CloseReconsideration", DECIDERS),
 ];
 
 /// Whether the caller's role may call `rpc`.

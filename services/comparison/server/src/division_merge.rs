@@ -1,4 +1,4 @@
-//! Comparisons of merged villages follow them (ORG-1).
+//! Comparisons and cases of merged villages follow them (ORG-1).
 
 use chassis::{
     division_merge::{BATCH, Follow},
@@ -8,12 +8,15 @@ use chassis::{
 
 use crate::store;
 
-/// Moves comparisons.
+/// Moves comparisons and cases.
 #[derive(Debug)]
 pub struct Comparisons;
 
 impl Follow for Comparisons {
     async fn follow(&self, tx: &mut Tx) -> Result<usize, Error> {
-        store::comparison::follow_merges(tx, BATCH).await
+        let comparisons = store::comparison::follow_merges(tx, BATCH).await?;
+        let cases = store::case::follow_merges(tx, BATCH).await?;
+        // There may be more of whatever there were most of.
+        Ok(comparisons.max(cases))
     }
 }

@@ -15,10 +15,14 @@ use comparison_core::{
     contract,
     finding::{CONTRADICTORY_ROWS, FindingKind, Rules, UNUSABLE_ROW},
     outcome::LeftOut,
+    rule::in_force,
 };
 use futures::TryStreamExt as _;
 use kernel::{BatchId, Code, HouseholdId, IdNumber, ItemKind};
-use proto::{comparison::v1::BatchReport, households::v1::GapReason};
+use proto::{
+    comparison::v1::BatchReport,
+    households::v1::{GapReason, ListAuthorisedPersonsResponse},
+};
 use uuid::Uuid;
 
 use crate::{
@@ -28,7 +32,7 @@ use crate::{
     register::What,
     store::{
         self,
-        comparison::{Comparison, Received},
+        comparison::{Comparison, Source},
         hit::Hit,
     },
 };
@@ -71,13 +75,22 @@ pub async fn ask(
     households: Vec<(Uuid, HouseholdId)>,
     item: ItemKind,
 ) -> Result<HashMap<Uuid, Allowed>, Error> {
-    fn read<T: std::str::FromStr<Err: Into<anyhow::Error>>>(text: &str) -> Result<T, Error> {
-        text.parse()
-            .map_err(|error: T::Err| Error::Internal(error.into()))
-    }
     let ask = |(id, household): (Uuid, HouseholdId)| async move {
         let found = registry.authorised(household).await?;
-        let allow = found.persons.into_iter().filter(|p| {
+        Ok::<_, Error>((id, Allowed::of(&found, item)?))
+    };
+    let asks = futures::stream::iter(households.into_iter().map(|household| Ok(ask(household))));
+    asks.try_buffer_unordered(ASKED_AT_ONCE).try_collect().await
+}
+
+impl Allowed {
+    /// What the registry says of an item.
+    pub fn of(found: &ListAuthorisedPersonsResponse, item: ItemKind) -> Result<Self, Error> {
+        fn read<T: std::str::FromStr<Err: Into<anyhow::Error>>>(text: &str) -> Result<T, Error> {
+            text.parse()
+                .map_err(|error: T::Err| Error::Internal(error.into()))
+        }
+        let allow = found.persons.iter().filter(|p| {
             let mut items = p.items.iter();
             items.any(|allowed| codes::item_kind(*allowed) == Some(item))
         });
@@ -85,7 +98,7 @@ pub async fn ask(
             Ok(Person {
                 id: read(&person.person_id)?,
                 id_number: read(&person.id_number)?,
-                name: person.name,
+                name: person.name.clone(),
                 is_relative: person.is_relative,
                 expires_on: match &*person.expires_on {
                     "" => None,
@@ -94,14 +107,21 @@ pub async fn ask(
             })
         });
         let persons = persons.collect::<Result<_, Error>>()?;
-        let gaps = found.gaps.into_iter();
+        let gaps = found.gaps.iter();
         let gaps = gaps.filter(|gap| codes::item_kind(gap.item) == Some(item));
         let gaps = gaps.map(|gap| Ok((read(&gap.person_id)?, gap.reason())));
         let gaps = gaps.collect::<Result<_, Error>>()?;
-        Ok::<_, Error>((id, Allowed { persons, gaps }))
-    };
-    let asks = futures::stream::iter(households.into_iter().map(|household| Ok(ask(household))));
-    asks.try_buffer_unordered(ASKED_AT_ONCE).try_collect().await
+        Ok(Self { persons, gaps })
+    }
+
+    /// How many of some persons are members of the household.
+    fn members(&self, persons: &[Uuid]) -> usize {
+        let is_relative = |id: &&Uuid| {
+            let mut persons = self.persons.iter();
+            persons.any(|person| person.id == **id && person.is_relative)
+        };
+        persons.len() - persons.iter().filter(is_relative).count()
+    }
 }
 
 /// For whom an item of a comparison is compared now, and for whom not.
@@ -136,6 +156,13 @@ impl<'a> Persons<'a> {
     }
 }
 
+/// The rules in force today for an item's rows.
+pub async fn rules(tx: &mut Tx, item: ItemKind) -> Result<Rules, Error> {
+    let rules = store::comparison_rule::list(tx).await?;
+    let rules = Rules::compile(&in_force(&rules, tx.today()), item);
+    rules.map_err(|error| Error::Internal(error.into()))
+}
+
 /// A delivery that has come.
 pub struct Batch {
     pub id: BatchId,
@@ -151,43 +178,32 @@ pub struct Changes {
 }
 
 impl Batch {
-    /// Takes the item out of a comparison to be received anew, with what was received before; `None`
-    /// where it is whole.
-    pub fn take_earlier(&self, comparison: &mut Comparison) -> Option<Option<Received>> {
-        let known = |r: &Received| r.item == self.item;
-        let at = comparison.received.iter().position(known);
-        let is_whole = |at: usize| comparison.received[at].state().is_whole();
-        if at.is_some_and(is_whole) {
-            return None;
-        }
-        Some(at.map(|at| comparison.received.swap_remove(at)))
-    }
-
     /// Notes for whom a comparison's item is compared now and what is found of them.
     pub fn receive<'f>(
         &self,
         rules: &Rules,
         mut comparison: Comparison,
-        earlier: Option<Received>,
         persons: &Persons<'_>,
+        allowed: &Allowed,
         found: impl Fn(&Person) -> Vec<(i64, &'f What)>,
         tx: &Tx,
         changes: &mut Changes,
     ) {
-        let before = earlier.as_ref().map_or(0, |earlier| earlier.compared.len());
-        if before + persons.compared.len() == 0 && persons.left_out.persons() == 0 {
+        let mut compared = comparison.compared(self.item);
+        compared.extend(persons.compared.iter().map(|person| person.id));
+        if compared.is_empty() && persons.left_out.persons() == 0 {
             // There is nothing to be said of anybody.
             return;
         }
-        let members = before + persons.compared.len();
-        let members = i64::try_from(members).unwrap_or(i64::MAX);
+        let members = i64::try_from(allowed.members(&compared)).unwrap_or(i64::MAX);
         for person in &persons.compared {
             for (row, what) in found(person) {
-                for of_row in self.judge(rules, row, what, members) {
+                for of_row in self.judge(rules, row, what, person.is_relative, members) {
                     let hit = Hit {
                         id: tx.database().clock().new_id(),
                         comparison: comparison.id,
                         person: person.id,
+                        kind: comparison.purpose.worth(of_row.kind),
                         ..of_row
                     };
                     comparison.hits.push(hit.clone());
@@ -195,18 +211,13 @@ impl Batch {
                 }
             }
         }
-        // Where nobody was compared there is no data yet.
-        let date = earlier.as_ref().filter(|_| before > 0);
-        let date = date.map(|earlier| earlier.data_date);
-        let already = earlier.into_iter().flat_map(|earlier| earlier.compared);
-        let now = persons.compared.iter().map(|person| person.id);
-        comparison.received.push(Received {
-            item: self.item,
-            data_date: date.map_or(self.data_date, |date| date.min(self.data_date)),
-            batch: self.id.0,
-            compared: already.chain(now).collect(),
-            left_out: persons.left_out,
-        });
+        let source = Source {
+            id: self.id.0,
+            data_date: self.data_date,
+            compared: persons.compared.iter().map(|person| person.id).collect(),
+            check: None,
+        };
+        comparison.receive(self.item, source, persons.left_out);
         let complete = convert::outcome(&comparison).is_complete();
         comparison.completed_at = complete.then(|| tx.now());
         changes.changed.push(comparison);
@@ -224,9 +235,7 @@ impl Batch {
         store::comparison::receive(tx, &changes.changed, self.item).await?;
         let complete = changes.changed.iter().filter(|c| c.completed_at.is_some());
         for comparison in complete {
-            let facts = convert::case_facts(comparison);
-            let (id, division) = (comparison.case.0, comparison.division);
-            item::comparison(tx, item::COMPARISON_COMPLETED, id, division, &facts);
+            item::completed(tx, comparison);
         }
         report.batch_id = self.id.to_string();
         report.hits_recorded = i64::try_from(changes.hits.len()).unwrap_or(i64::MAX);
@@ -236,13 +245,20 @@ impl Batch {
     }
 
     /// What a row says against its person, but for who and in which comparison that is.
-    fn judge(&self, rules: &Rules, row: i64, what: &What, members: i64) -> Vec<Hit> {
-        let hit = |rule_id: &str, rule_version, kind, evidence| Hit {
+    fn judge(
+        &self,
+        rules: &Rules,
+        row: i64,
+        what: &What,
+        is_relative: bool,
+        members: i64,
+    ) -> Vec<Hit> {
+        let hit = |rule_id: &str, kind, evidence| Hit {
             id: Uuid::nil(),
             comparison: Uuid::nil(),
             item: self.item,
             rule_id: rule_id.to_owned(),
-            rule_version,
+            rule_version: 1,
             kind,
             person: Uuid::nil(),
             evidence,
@@ -255,18 +271,26 @@ impl Batch {
             decided_by: String::new(),
             decided_reason: String::new(),
             decided_on: None,
+            threshold: 0,
+            unit: String::new(),
+            superseded: false,
         };
-        let review = |rule_id, evidence| vec![hit(rule_id, 1, FindingKind::Review, vec![evidence])];
+        let review = |rule_id, evidence| vec![hit(rule_id, FindingKind::Review, vec![evidence])];
         match what {
             What::Contradiction { earlier } => {
                 review(CONTRADICTORY_ROWS, format!("earlier_row={earlier}"))
             }
             What::Unusable(code) => review(UNUSABLE_ROW, format!("fault={code}")),
             What::Told(told) => {
-                let hits = rules.judge(told, members).into_iter();
+                let hits = rules.judge(told, is_relative, members).into_iter();
                 let hits = hits.map(|(rule, kind)| {
-                    let version = i32::try_from(rule.version).unwrap_or(i32::MAX);
-                    hit(&rule.rule_id, version, kind, told.evidence.clone())
+                    let head = &rule.head;
+                    Hit {
+                        rule_version: i32::try_from(head.version).unwrap_or(i32::MAX),
+                        threshold: head.threshold,
+                        unit: head.unit.clone(),
+                        ..hit(&head.rule_id, kind, told.evidence.clone())
+                    }
                 });
                 hits.collect()
             }

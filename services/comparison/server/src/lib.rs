@@ -5,12 +5,13 @@ pub mod access;
 mod answers;
 pub mod consume;
 mod convert;
-mod division_merge;
+pub mod division_merge;
 pub mod evidence;
 mod file;
 mod intake;
 mod item;
 mod queries;
+pub mod recheck;
 mod register;
 mod registry;
 mod rpc;
@@ -25,6 +26,7 @@ use chassis::{
     access_server::AccessServer, auth::ServiceIdentity, config::ProcessConfig,
     feed_server::FeedServer, lifecycle::Runtime, process, server, startup, subscription, upload,
 };
+use comparison_core::recheck::Interval;
 use proto::{
     access::v1::access_service_server::AccessServiceServer,
     comparison::v1::comparison_service_server::ComparisonServiceServer,
@@ -32,7 +34,7 @@ use proto::{
 };
 use schemars::JsonSchema;
 use secrecy::{ExposeSecret, SecretString};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, de::Error as _};
 use sqlx::migrate::Migrator;
 use tokio::net::TcpListener;
 use tonic::service::Routes;
@@ -60,6 +62,19 @@ pub struct Config {
     pub redis_url: Option<SecretString>,
     /// Query tokens that go to departments (CMP-4).
     pub queries: QueryConfig,
+    /// Months from one look at the household of an enrolled case to the next re-check, 1 to 12.
+    #[serde(default = "six", deserialize_with = "months")]
+    pub recheck_months: u32,
+}
+
+const fn six() -> u32 {
+    6
+}
+
+fn months<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+    let months = u32::deserialize(deserializer)?;
+    let known = Interval::new(months).map(|_| months);
+    known.ok_or_else(|| D::Error::custom("1 to 12 months"))
 }
 
 /// Serves until the runtime stops.
@@ -67,6 +82,7 @@ pub async fn run(config: Config, listener: TcpListener, runtime: Runtime) -> any
     let redis_url = config.redis_url.as_ref().map(SecretString::expose_secret);
     let windows = Windows::new(redis_url).context("redis_url")?;
     let queries = Arc::new(Queries::new(&config.queries)?);
+    let interval = Interval::new(config.recheck_months).context("recheck_months")?;
     let config = config.process;
     let started = startup::start(listener, &config, NAME, &MIGRATOR, &runtime).await?;
     let Some(started) = started else {
@@ -107,10 +123,17 @@ pub async fn run(config: Config, listener: TcpListener, runtime: Runtime) -> any
         access::sees_feed,
     );
     let registry = Households::new(peers.channel("households")?, identity.clone());
-    let ledger = Arc::new(evidence::Workflow::new(
+    let ledger: Arc<dyn evidence::Ledger> = Arc::new(evidence::Workflow::new(
         peers.channel("workflow")?,
         identity,
     ));
+    recheck::spawn(
+        &runtime,
+        database.clone(),
+        config.county,
+        Arc::clone(&ledger),
+        interval,
+    );
     let service = Service::new(
         database.clone(),
         registry,
@@ -156,5 +179,18 @@ impl process::Service for Comparison {
 
     async fn run(config: Config, listener: TcpListener, runtime: Runtime) -> anyhow::Result<()> {
         run(config, listener, runtime).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::de::{IntoDeserializer as _, value};
+
+    #[test]
+    fn households_are_looked_at_again_each_month_to_once_a_year() {
+        for (given, is_taken) in [(0_u32, false), (1, true), (12, true), (13, false)] {
+            let given: value::U32Deserializer<value::Error> = given.into_deserializer();
+            assert_eq!(super::months(given).is_ok(), is_taken);
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use comparison_core::{alert::AlertRule, finding::ComparisonRule};
+use comparison_core::{alert::AlertRule, finding::ComparisonRule, rule::Head};
 use kernel::Code;
 use serde::Deserialize;
 
@@ -13,26 +13,46 @@ struct Table<R> {
 
 #[derive(Deserialize)]
 struct AlertRow {
-    rule_id: String,
     department: String,
     row_kind: String,
     subject_classes: Vec<String>,
-    expression: String,
-    threshold: i64,
-    unit: String,
     severity: String,
     risk: String,
     suppress_days: u32,
-    legal_basis: String,
+    #[serde(flatten)]
+    head: HeadRow,
 }
 
 #[derive(Deserialize)]
 struct ComparisonRow {
-    rule_id: String,
     item: String,
     kind: String,
+    exemption: String,
+    #[serde(flatten)]
+    head: HeadRow,
+}
+
+#[derive(Deserialize)]
+struct HeadRow {
+    rule_id: String,
     expression: String,
     threshold: i64,
+    unit: String,
+    legal_basis: String,
+}
+
+fn head(row: HeadRow) -> Option<Head> {
+    Some(Head {
+        rule_id: row.rule_id,
+        version: 1,
+        // Before the first county began.
+        valid_from: chrono::NaiveDate::from_ymd_opt(2020, 1, 1)?,
+        valid_to: None,
+        expression: row.expression,
+        threshold: row.threshold,
+        unit: row.unit,
+        legal_basis: row.legal_basis,
+    })
 }
 
 fn alert_rule(row: AlertRow) -> Option<AlertRule> {
@@ -41,21 +61,13 @@ fn alert_rule(row: AlertRow) -> Option<AlertRule> {
         .iter()
         .map(|class| Code::parse(class).ok());
     Some(AlertRule {
-        rule_id: row.rule_id,
-        version: 1,
-        // Before the first county began.
-        valid_from: chrono::NaiveDate::from_ymd_opt(2020, 1, 1)?,
-        valid_to: None,
+        head: head(row.head)?,
         department: row.department.parse().ok()?,
         row_kind: row.row_kind,
         subject_classes: classes.collect::<Option<_>>()?,
-        expression: row.expression,
-        threshold: row.threshold,
-        unit: row.unit,
         severity: Code::parse(&row.severity).ok()?,
         risk: Code::parse(&row.risk).ok()?,
         suppress_days: row.suppress_days,
-        legal_basis: row.legal_basis,
     })
 }
 
@@ -72,12 +84,10 @@ pub static COMPARISON: LazyLock<Vec<ComparisonRule>> = LazyLock::new(|| {
         .expect("rules/comparison.toml is part of the program and tested");
     let rule = |row: ComparisonRow| {
         Some(ComparisonRule {
-            rule_id: row.rule_id,
-            version: 1,
+            head: head(row.head)?,
             item: Code::parse(&row.item).ok()?,
             kind: Code::parse(&row.kind).ok()?,
-            expression: row.expression,
-            threshold: row.threshold,
+            exemption: row.exemption,
         })
     };
     table.rule.into_iter().filter_map(rule).collect()
@@ -98,20 +108,25 @@ mod tests {
         let rows = |text: &str| text.matches("[[rule]]").count();
         assert_eq!(ALERT.len(), rows(include_str!("../rules/alert.toml")));
         for rule in ALERT.iter() {
-            assert_eq!(alert::check(rule), Ok(()), "{}", rule.rule_id);
+            assert_eq!(alert::check(rule), Ok(()), "{}", rule.head.rule_id);
         }
         assert_eq!(
             COMPARISON.len(),
             rows(include_str!("../rules/comparison.toml"))
         );
+        for rule in COMPARISON.iter() {
+            assert_eq!(finding::check(rule), [], "{}", rule.head.rule_id);
+            assert!(!rule.head.legal_basis.is_empty(), "{}", rule.head.rule_id);
+            let has_threshold = rule.head.expression.contains("threshold");
+            assert_eq!(rule.head.unit.is_empty(), !has_threshold);
+        }
         for item in ItemKind::ALL {
-            finding::Rules::compile(&COMPARISON, *item).expect("compiles");
             assert!(COMPARISON.iter().any(|rule| rule.item == *item), "{item}");
         }
         let hard = COMPARISON
             .iter()
             .filter(|rule| rule.kind == FindingKind::HardFlaw);
-        let hard: Vec<&str> = hard.map(|rule| &*rule.rule_id).collect();
+        let hard: Vec<&str> = hard.map(|rule| &*rule.head.rule_id).collect();
         assert_eq!(
             hard,
             ["C-HSE-01", "C-BUS-01", "C-FIN-01"],

@@ -4,9 +4,17 @@
 mod alerts;
 #[path = "comparison/compare.rs"]
 mod compare;
+#[path = "comparison/correction.rs"]
+mod correction;
 #[path = "comparison/desk.rs"]
 mod desk;
 #[path = "comparison/feed.rs"]
 mod feed;
 #[path = "comparison/queries.rs"]
 mod queries;
+#[path = "comparison/recheck.rs"]
+mod recheck;
+#[path = "comparison/reuse.rs"]
+mod reuse;
+#[path = "comparison/rules.rs"]
+mod rules;

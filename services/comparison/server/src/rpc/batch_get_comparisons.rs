@@ -1,4 +1,4 @@
-//! Comparisons of cases, newest first.
+//! Comparisons of cases: those of the procedure, newest first, then re-checks.
 
 use chassis::{auth::Caller, decode::Fields, error::Error};
 use kernel::CaseId;

@@ -5,11 +5,8 @@ use comparison_core::outcome::HitOutcome;
 use proto::comparison::v1::{self as wire, DecideHitRequest, DecideHitResponse};
 use uuid::Uuid;
 
-use super::{Service, hit};
+use super::{Service, hit, reason};
 use crate::{convert, item, store};
-
-/// A reason that says something.
-const REASON_CHARS_MIN: usize = 5;
 
 pub async fn handle(
     service: &Service,
@@ -26,13 +23,7 @@ pub async fn handle(
             None
         }
     };
-    let reason = f.text("reason", &request.reason, 500);
-    if reason
-        .as_ref()
-        .is_some_and(|reason| reason.chars().count() < REASON_CHARS_MIN)
-    {
-        f.violation("reason", "TOO_SHORT", "at least 5 characters");
-    }
+    let reason = reason::read(&mut f, &request.reason);
     let decoded = (|| Some((id?, outcome?, reason?)))();
     let (id, outcome, reason) = f.finish_with(decoded)?;
     let request_id = std::mem::take(&mut request.request_id);
@@ -54,14 +45,7 @@ pub async fn handle(
     for known in comparison.hits.iter_mut().filter(|known| known.id == id) {
         known.outcome = Some(outcome);
     }
-    let facts = convert::case_facts(&comparison);
-    item::comparison(
-        &mut tx,
-        item::HIT_DECIDED,
-        comparison.case.0,
-        comparison.division,
-        &facts,
-    );
+    item::hit_decided(&mut tx, &comparison);
     tx.remember(&response).await?;
     tx.commit().await?;
     Ok(response)

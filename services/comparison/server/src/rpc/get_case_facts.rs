@@ -1,6 +1,8 @@
-//! Facts for the procedure's guards, of the newest comparison.
+//! Facts for the procedure's guards, of its newest comparison. Re-checks are no part of the procedure
+//! (CMP-9).
 
 use chassis::{auth::Caller, decode::Fields, error::Error};
+use comparison_core::recheck::Purpose;
 use kernel::CaseId;
 use proto::comparison::v1::{GetCaseFactsRequest, GetCaseFactsResponse};
 
@@ -17,7 +19,10 @@ pub async fn handle(
     let case: CaseId = f.finish_with(case)?;
     let mut tx = service.database.read(caller).await?;
     let comparisons = store::comparison::of_cases(&mut tx, &[case]).await?;
+    let mut own = comparisons
+        .iter()
+        .filter(|comparison| comparison.purpose == Purpose::Procedure);
     Ok(GetCaseFactsResponse {
-        facts: comparisons.first().map(convert::case_facts),
+        facts: own.next().map(convert::case_facts),
     })
 }

@@ -12,8 +12,11 @@ pub async fn handle(
     _request: ListAlertRulesRequest,
 ) -> Result<ListAlertRulesResponse, Error> {
     let mut tx = service.database.read(caller).await?;
-    let mut rules = store::rule::list(&mut tx).await?;
-    rules.sort_by(|a, b| (&a.rule_id, a.version).cmp(&(&b.rule_id, b.version)));
+    let mut rules = store::alert_rule::list(&mut tx).await?;
+    rules.sort_by(|a, b| {
+        let (a, b) = (&a.head, &b.head);
+        (&a.rule_id, a.version).cmp(&(&b.rule_id, b.version))
+    });
     Ok(ListAlertRulesResponse {
         rules: rules.iter().map(convert::alert_rule).collect(),
     })

@@ -3,6 +3,8 @@
 mod answer_hit;
 mod batch_get_alerts;
 mod batch_get_comparisons;
+mod close_reconsideration;
+mod correct_batch;
 mod create_request_file;
 mod decide_hit;
 mod get_batch;
@@ -11,7 +13,14 @@ mod get_query_keys;
 mod hit;
 mod list_alert_rules;
 mod list_alerts;
+mod list_comparison_rules;
+mod list_open_hits;
+mod list_reconsiderations;
 mod put_alert_rule;
+mod put_comparison_rule;
+mod reason;
+mod reuse_check;
+mod rule;
 mod start_comparison;
 mod submit_alert_batch;
 mod submit_item_file;
@@ -31,6 +40,7 @@ use futures::Stream;
 use proto::comparison::v1::{comparison_service_server::ComparisonService, *};
 use tokio::sync::Semaphore;
 use tonic::{Request, Response, Status, Streaming};
+use uuid::Uuid;
 
 pub use create_request_file::Content;
 
@@ -93,6 +103,13 @@ fn admit<T>(rpc: &str, request: Request<T>) -> Result<(Caller, T), Error> {
     Ok((caller, request.into_inner()))
 }
 
+/// Where a page of a list in the order of ids begins: behind this one.
+fn after(database: &Database, list: &str, token: &str) -> Result<Uuid, Error> {
+    let last = database.cursors().read_page(list, token)?;
+    let last = last.map(|last| last.parse().map_err(|_| Error::CursorInvalid));
+    Ok(last.transpose()?.unwrap_or_default())
+}
+
 macro_rules! dispatch {
     ($($rpc:ident($name:literal): $request:ty => $response:ty);+ $(;)?) => {
         #[tonic::async_trait]
@@ -124,15 +141,26 @@ dispatch! {
     batch_get_alerts("BatchGetAlerts"): BatchGetAlertsRequest => BatchGetAlertsResponse;
     list_alert_rules("ListAlertRules"): ListAlertRulesRequest => ListAlertRulesResponse;
     put_alert_rule("PutAlertRule"): PutAlertRuleRequest => PutAlertRuleResponse;
+    list_comparison_rules("ListComparisonRules"):
+        ListComparisonRulesRequest => ListComparisonRulesResponse;
+    put_comparison_rule("PutComparisonRule"):
+        PutComparisonRuleRequest => PutComparisonRuleResponse;
     start_comparison("StartComparison"): StartComparisonRequest => StartComparisonResponse;
     submit_item_file("SubmitItemFile"): Streaming<SubmitItemFileRequest> => SubmitItemFileResponse;
     create_request_file("CreateRequestFile"): CreateRequestFileRequest => Content;
     submit_result_file("SubmitResultFile"):
         Streaming<SubmitResultFileRequest> => SubmitResultFileResponse;
     get_query_keys("GetQueryKeys"): GetQueryKeysRequest => GetQueryKeysResponse;
+    reuse_check("ReuseCheck"): ReuseCheckRequest => ReuseCheckResponse;
     batch_get_comparisons("BatchGetComparisons"):
         BatchGetComparisonsRequest => BatchGetComparisonsResponse;
     answer_hit("AnswerHit"): AnswerHitRequest => AnswerHitResponse;
     decide_hit("DecideHit"): DecideHitRequest => DecideHitResponse;
     get_case_facts("GetCaseFacts"): GetCaseFactsRequest => GetCaseFactsResponse;
+    list_open_hits("ListOpenHits"): ListOpenHitsRequest => ListOpenHitsResponse;
+    correct_batch("CorrectBatch"): CorrectBatchRequest => CorrectBatchResponse;
+    list_reconsiderations("ListReconsiderations"):
+        ListReconsiderationsRequest => ListReconsiderationsResponse;
+    close_reconsideration("CloseReconsideration"):
+        CloseReconsiderationRequest => CloseReconsiderationResponse;
 }

@@ -6,11 +6,14 @@ use chassis::{
     error::Error,
     pg::Claim,
 };
-use comparison_core::alert::{self, AlertRule};
+use comparison_core::{
+    alert::{self, AlertRule},
+    rule::next_version,
+};
 use kernel::{Code, SubjectClass};
 use proto::comparison::v1::{self as wire, PutAlertRuleRequest, PutAlertRuleResponse};
 
-use super::Service;
+use super::{Service, rule};
 use crate::{convert, store};
 
 /// A rule may keep silent for a year at most.
@@ -27,10 +30,9 @@ pub async fn handle(
     if let Claim::Replayed(response) = tx.claim("PutAlertRule", &request_id, &request).await? {
         return Ok(response);
     }
-    let known = store::rule::list(&mut tx).await?;
-    let versions = known.iter().filter(|known| known.rule_id == rule.rule_id);
-    rule.version = versions.map(|known| known.version).max().unwrap_or(0) + 1;
-    store::rule::insert(&mut tx, &rule).await?;
+    let known = store::alert_rule::list(&mut tx).await?;
+    rule.head.version = next_version(&known, &rule.head.rule_id);
+    store::alert_rule::insert(&mut tx, &rule).await?;
     let response = PutAlertRuleResponse {
         rule: Some(convert::alert_rule(&rule)),
     };
@@ -42,12 +44,7 @@ pub async fn handle(
 fn decode(given: &wire::AlertRule) -> Result<AlertRule, Error> {
     let mut f = Fields::new();
     let rule = f.within("rule", |f| {
-        let rule_id = f.text("rule_id", &given.rule_id, 40);
-        let valid_from = f.date("valid_from", &given.valid_from);
-        let valid_to = f.date_optional("valid_to", &given.valid_to);
-        if valid_to < valid_from && valid_to.is_some() {
-            f.violation("valid_to", "BEFORE_START", "valid_from or later");
-        }
+        let head = rule::head(f, given.into());
         let department = f.parse("department", &given.department);
         let row_kind = f.text("row_kind", &given.row_kind, 40);
         f.at_most(
@@ -68,8 +65,6 @@ fn decode(given: &wire::AlertRule) -> Result<AlertRule, Error> {
                 )
             })
             .collect();
-        let expression = f.text("expression", &given.expression, 500);
-        let unit = f.text_optional("unit", &given.unit, 20);
         let severity = f.code("severity", codes::severity(given.severity));
         let risk = f.code("risk", codes::risk_type(given.risk));
         let suppress_days = u32::try_from(given.suppress_days).ok();
@@ -77,22 +72,14 @@ fn decode(given: &wire::AlertRule) -> Result<AlertRule, Error> {
         if suppress_days.is_none() {
             f.violation("suppress_days", "COUNT", "0 to 366");
         }
-        let legal_basis = f.text("legal_basis", &given.legal_basis, 200);
         let rule = AlertRule {
-            rule_id: rule_id?,
-            version: 0,
-            valid_from: valid_from?,
-            valid_to,
+            head: head?,
             department: department?,
             row_kind: row_kind?,
             subject_classes,
-            expression: expression?,
-            threshold: given.threshold,
-            unit: unit?,
             severity: severity?,
             risk: risk?,
             suppress_days: suppress_days?,
-            legal_basis: legal_basis?,
         };
         match alert::check(&rule) {
             Ok(()) => {}

@@ -1,7 +1,9 @@
-//! Opens a comparison for a case by hand: a new one when the last is too old. Only while what happens
+//! Opens a comparison for a case by hand: a new one when the last is too old. A re-check that is under way
+//! ends for it. Only while what happens
 //! is on the record (SEC-3).
 
 use chassis::{auth::Caller, decode::Fields, error::Error, pg::Claim};
+use comparison_core::recheck::Purpose;
 use kernel::{CaseId, HouseholdId};
 use proto::comparison::v1::{StartComparisonRequest, StartComparisonResponse};
 
@@ -30,7 +32,14 @@ pub async fn handle(
     if earlier.household != household {
         return Err(not_found());
     }
-    store::comparison::open(&mut tx, case, household, earlier.division).await?;
+    store::comparison::open(
+        &mut tx,
+        case,
+        household,
+        earlier.division,
+        Purpose::Procedure,
+    )
+    .await?;
     let current = store::comparison::of_cases(&mut tx, &[case]).await?;
     let response = StartComparisonResponse {
         comparison: current.first().map(convert::comparison),

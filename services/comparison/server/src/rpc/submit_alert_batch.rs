@@ -5,9 +5,10 @@ use std::collections::HashSet;
 
 use chassis::{auth::Caller, clock::timestamp, decode::codes, error::Error, upload::Uploaded};
 use comparison_core::{
-    alert::{self, Rules},
+    alert::Rules,
     contract::{self, Contract},
     row::Row,
+    rule::in_force,
 };
 use kernel::BatchId;
 use proto::{
@@ -67,9 +68,9 @@ impl Service {
         if let Some(report) = known {
             return Ok(report);
         }
-        let rules = store::rule::list(&mut tx).await?;
+        let rules = store::alert_rule::list(&mut tx).await?;
         drop(tx);
-        let rules = Rules::compile(alert::in_force(&rules, today), contract)
+        let rules = Rules::compile(in_force(&rules, today), contract)
             .map_err(|error| Error::Internal(error.into()))?;
         let batch = Batch {
             id: BatchId(self.database.clock().new_id()),
@@ -228,14 +229,14 @@ fn find(
             .hits
             .extend(rules.hits(&row.values, class).map(|rule| Hit {
                 raise: Raise {
-                    rule_id: rule.rule_id.clone(),
+                    rule_id: rule.head.rule_id.clone(),
                     person: id,
                     division,
                     suppress_days: rule.suppress_days,
                 },
                 alert: Alert {
-                    rule_id: rule.rule_id.clone(),
-                    rule_version: i32::try_from(rule.version).unwrap_or(i32::MAX),
+                    rule_id: rule.head.rule_id.clone(),
+                    rule_version: i32::try_from(rule.head.version).unwrap_or(i32::MAX),
                     division_code: person.division_code.clone(),
                     household_id: person.household_id.clone(),
                     person_id: person.person_id.clone(),

@@ -6,7 +6,7 @@
 use std::collections::{HashMap, HashSet};
 
 use chassis::{auth::Caller, error::Error};
-use comparison_core::{contract, finding::Rules, outcome::LeftOut};
+use comparison_core::{contract, outcome::LeftOut};
 use comparison_engine::Authorised;
 use kernel::{BatchId, Code, IdNumber};
 use proto::comparison::v1::{
@@ -21,9 +21,8 @@ use super::Service;
 use crate::{
     Registry, evidence,
     file::{self, Part},
-    intake::{Allowed, Batch, Changes, Person, Persons, admit, ask},
+    intake::{Allowed, Batch, Changes, Person, Persons, admit, ask, rules},
     register::{self, Compared, Found},
-    rules,
     store::{self, comparison::Lacking},
 };
 
@@ -105,34 +104,25 @@ impl Service {
         compared: Compared,
         mut report: BatchReport,
     ) -> Result<BatchReport, Error> {
-        let rules = Rules::compile(&rules::COMPARISON, batch.item);
-        let rules = rules.map_err(|error| Error::Internal(error.into()))?;
         let found = asked.by_number(&compared.found);
         let mut tx = self.database.begin(caller).await?;
+        let rules = rules(&mut tx, batch.item).await?;
         let ids: Vec<Uuid> = allowed.keys().copied().collect();
         let mut changes = Changes::default();
-        for mut comparison in store::comparison::lock_open(&mut tx, &ids).await? {
+        for comparison in store::comparison::lock_open(&mut tx, &ids).await? {
             let Some(allowed) = allowed.get(&comparison.id) else {
                 continue;
             };
-            let Some(earlier) = batch.take_earlier(&mut comparison) else {
+            if comparison.has(batch.item) {
                 continue;
-            };
-            let before = earlier.as_ref().map_or(&[][..], |e| &e.compared);
-            let persons = asked.persons_of(comparison.id, before, allowed);
+            }
+            let before = comparison.compared(batch.item);
+            let persons = asked.persons_of(comparison.id, &before, allowed);
             let found = |person: &Person| {
                 let rows = found.get(&person.id_number).into_iter().flatten();
                 rows.map(|found| (found.row, &found.what)).collect()
             };
-            batch.receive(
-                &rules,
-                comparison,
-                earlier,
-                &persons,
-                found,
-                &tx,
-                &mut changes,
-            );
+            batch.receive(&rules, comparison, &persons, allowed, found, &tx, &mut changes);
         }
         batch.keep(&mut tx, caller, &changes, &mut report).await?;
         tx.commit().await?;

@@ -7,7 +7,6 @@ use std::collections::HashMap;
 use chassis::{auth::Caller, error::Error};
 use comparison_core::{
     answer::{AnswerForm, Told, form_of},
-    finding::Rules,
 };
 use kernel::{BatchId, Code};
 use proto::comparison::v1::{
@@ -24,9 +23,8 @@ use crate::{
     answers::{self, Answers, Expected},
     evidence,
     file::{self, Part},
-    intake::{Allowed, Batch, Changes, Person, Persons, admit, ask},
+    intake::{Allowed, Batch, Changes, Person, Persons, admit, ask, rules},
     register::{ROWS_PER_PERSON_MAX, What},
-    rules,
     store::{self, query::State},
 };
 
@@ -104,14 +102,14 @@ impl Service {
         mut answers: Answers,
         mut report: BatchReport,
     ) -> Result<BatchReport, Error> {
-        let rules = Rules::compile(&rules::COMPARISON, batch.item);
-        let rules = rules.map_err(|error| Error::Internal(error.into()))?;
         let mut tx = self.database.begin(caller).await?;
+        let rules = rules(&mut tx, batch.item).await?;
         let comparisons: Vec<Uuid> = allowed.keys().copied().collect();
         let mut open = HashMap::new();
-        for mut comparison in store::comparison::lock_open(&mut tx, &comparisons).await? {
-            if let Some(earlier) = batch.take_earlier(&mut comparison) {
-                open.insert(comparison.id, (comparison, earlier));
+        for comparison in store::comparison::lock_open(&mut tx, &comparisons).await? {
+            if !comparison.has(batch.item) {
+                let before = comparison.compared(batch.item);
+                open.insert(comparison.id, (comparison, before));
             }
         }
         // Under the lock: another file may have answered meanwhile.
@@ -121,11 +119,8 @@ impl Service {
         for answer in std::mem::take(&mut answers.answers) {
             let state = states.get(&answer.query.id);
             let is_open = |state: &&State| {
-                let earlier = open.get(&state.comparison).map(|(_, earlier)| earlier);
-                earlier.is_some_and(|earlier| {
-                    let mut compared = earlier.iter().flat_map(|earlier| &earlier.compared);
-                    !compared.any(|person| *person == state.person)
-                })
+                let before = open.get(&state.comparison).map(|(_, before)| before);
+                before.is_some_and(|before| !before.contains(&state.person))
             };
             let checked = match state.filter(is_open) {
                 _ if state.is_some_and(|state| state.is_answered) => Err("TOKEN_ANSWERED"),
@@ -153,28 +148,19 @@ impl Service {
             }
         }
         let mut changes = Changes::default();
-        for (id, (comparison, earlier)) in open {
+        for (id, (comparison, before)) in open {
             let Some(allowed) = allowed.get(&id) else {
                 continue;
             };
-            let before = earlier.as_ref().map_or(&[][..], |e| &e.compared);
             let is_answered = |person: &Person| found.contains_key(&(id, person.id));
-            let mut persons = Persons::of(before, allowed, is_answered);
+            let mut persons = Persons::of(&before, allowed, is_answered);
             persons.left_out.unanswered = persons.missing;
             let found = |person: &Person| {
                 let found = found.get(&(id, person.id)).into_iter();
                 let rows = found.flat_map(|found| &found.rows);
                 rows.map(|(row, what)| (*row, what)).collect()
             };
-            batch.receive(
-                &rules,
-                comparison,
-                earlier,
-                &persons,
-                found,
-                &tx,
-                &mut changes,
-            );
+            batch.receive(&rules, comparison, &persons, allowed, found, &tx, &mut changes);
         }
         store::query::answer(&mut tx, &answered, batch.id).await?;
         answers.note(&mut report);

@@ -5,13 +5,14 @@ use chrono::NaiveDate;
 use comparison_core::{
     finding::FindingKind,
     outcome::{HitOutcome, HitState},
+    recheck::Purpose,
 };
-use kernel::{Code, DivisionCode, ItemKind};
+use kernel::{CaseId, Code, DivisionCode, HouseholdId, ItemKind};
 use serde::{Deserialize, Serialize};
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use super::{ROWS_AT_ONCE, code, damaged};
+use super::{ROWS_AT_ONCE, code, damaged, division};
 
 /// A hit.
 #[derive(Debug, Clone)]
@@ -33,6 +34,11 @@ pub struct Hit {
     pub decided_by: String,
     pub decided_reason: String,
     pub decided_on: Option<NaiveDate>,
+    /// The rule's threshold, and its unit; empty where it has none.
+    pub threshold: i64,
+    pub unit: String,
+    /// It counts no more: it rested on a wrong file, and the household is compared again (CMP-11).
+    pub superseded: bool,
 }
 
 impl Hit {
@@ -46,7 +52,7 @@ impl Hit {
 }
 
 /// A row as JSON has it.
-#[derive(Deserialize)]
+#[derive(Debug, Deserialize)]
 pub struct StoredHit {
     id: Uuid,
     comparison_id: Uuid,
@@ -65,6 +71,9 @@ pub struct StoredHit {
     decided_by: String,
     decided_reason: String,
     decided_on: Option<NaiveDate>,
+    threshold: i64,
+    unit: String,
+    superseded: bool,
 }
 
 impl TryFrom<StoredHit> for Hit {
@@ -94,6 +103,9 @@ impl TryFrom<StoredHit> for Hit {
             decided_by: row.decided_by,
             decided_reason: row.decided_reason,
             decided_on: row.decided_on,
+            threshold: row.threshold,
+            unit: row.unit,
+            superseded: row.superseded,
         })
     }
 }
@@ -123,6 +135,8 @@ struct NewHit<'a> {
     data_date: NaiveDate,
     batch_id: Uuid,
     row_number: i64,
+    threshold: i64,
+    unit: &'a str,
 }
 
 /// Adds hits, each with the division of its comparison.
@@ -141,16 +155,18 @@ pub async fn insert(tx: &mut Tx, hits: &[(DivisionCode, Hit)]) -> Result<(), Err
             data_date: hit.data_date,
             batch_id: hit.batch,
             row_number: hit.row,
+            threshold: hit.threshold,
+            unit: &hit.unit,
         });
         let hits: Vec<NewHit<'_>> = hits.collect();
         sqlx::query!(
             "insert into comparison.hits
                  (id, comparison_id, division_code, item, rule_id, rule_version, kind, person_id,
-                  evidence, data_date, batch_id, row_number)
+                  evidence, data_date, batch_id, row_number, threshold, unit)
              select * from jsonb_to_recordset($1) as h (
                  id uuid, comparison_id uuid, division_code text, item text, rule_id text,
                  rule_version integer, kind text, person_id uuid, evidence text[], data_date date,
-                 batch_id uuid, row_number bigint)",
+                 batch_id uuid, row_number bigint, threshold bigint, unit text)",
             Json(hits) as _,
         )
         .execute(&mut **tx)
@@ -168,7 +184,7 @@ pub async fn update(tx: &mut Tx, hit: &Hit) -> Result<(), Error> {
     sqlx::query!(
         "update comparison.hits
          set explanation = $2, explanation_sha256 = $3, outcome = $4, decided_by = $5,
-             decided_reason = $6, decided_on = $7
+             decided_reason = $6, decided_on = $7, superseded = $8
          where id = $1",
         hit.id,
         hit.explanation,
@@ -177,8 +193,67 @@ pub async fn update(tx: &mut Tx, hit: &Hit) -> Result<(), Error> {
         hit.decided_by,
         hit.decided_reason,
         hit.decided_on,
+        hit.superseded,
     )
     .execute(&mut **tx)
     .await?;
     Ok(())
+}
+
+/// Forgets hits.
+pub async fn delete(tx: &mut Tx, hits: &[Uuid]) -> Result<(), Error> {
+    sqlx::query!("delete from comparison.hits where id = any($1)", hits)
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
+}
+
+/// Which hits a person has to look at.
+#[derive(Debug)]
+pub struct Undecided {
+    /// Prefix of the divisions.
+    pub within: String,
+    pub purpose: Option<Purpose>,
+    /// Behind this hit.
+    pub after: Uuid,
+    pub most: i64,
+}
+
+/// A hit that nobody has decided, and whose it is.
+#[derive(Debug, Clone)]
+pub struct OpenHit {
+    pub hit: Hit,
+    pub case: CaseId,
+    pub household: HouseholdId,
+    pub division: DivisionCode,
+    pub purpose: Purpose,
+}
+
+/// Hits that a person has to look at, oldest first.
+pub async fn undecided(tx: &mut Tx, wanted: &Undecided) -> Result<Vec<OpenHit>, Error> {
+    let purpose = wanted.purpose.map_or("", Code::as_str);
+    let rows = sqlx::query!(
+        r#"select to_jsonb(h) as "hit!: Json<StoredHit>", c.case_id, c.household_id, c.division_code,
+                  c.purpose
+           from comparison.hits h join comparison.comparisons c on c.id = h.comparison_id
+           where h.outcome is null and h.kind <> 'INFO' and h.id > $1 and h.division_code ^@ $2
+             and ($3 = '' or c.purpose = $3)
+           order by h.id limit $4"#,
+        wanted.after,
+        wanted.within,
+        purpose,
+        wanted.most,
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    let hits = rows.into_iter().map(|row| {
+        Ok(OpenHit {
+            hit: row.hit.0.try_into()?,
+            case: CaseId(row.case_id),
+            household: HouseholdId(row.household_id),
+            division: division("comparisons", &row.division_code)?,
+            purpose: code("comparisons", "purpose", &row.purpose)?,
+        })
+    });
+    hits.collect()
 }

@@ -2,11 +2,16 @@
 //! transaction, so it sees and writes the caller's scope only.
 
 pub mod alert;
+pub mod alert_rule;
 pub mod batch;
+pub mod case;
+pub mod check;
 pub mod comparison;
+pub mod comparison_rule;
 pub mod hit;
 pub mod query;
-pub mod rule;
+pub mod reconsideration;
+mod rule;
 
 use chassis::error::Error;
 use kernel::{Code, DivisionCode};

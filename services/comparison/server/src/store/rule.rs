@@ -1,116 +1,23 @@
-//! Alert rules: what the program ships, and over it what somebody has put.
+//! What the tables of both kinds of rules have in common.
 
-use chassis::{
-    error::{Error, constraint},
-    pg::Tx,
-};
-use chrono::NaiveDate;
-use comparison_core::alert::AlertRule;
-use kernel::Code;
-
-use super::{code, damaged};
-
-const TABLE: &str = "alert_rules";
-
-struct Row {
-    rule_id: String,
-    version: i32,
-    valid_from: NaiveDate,
-    valid_to: Option<NaiveDate>,
-    department: String,
-    row_kind: String,
-    subject_classes: Vec<String>,
-    expression: String,
-    threshold: i64,
-    unit: String,
-    severity: String,
-    risk: String,
-    suppress_days: i32,
-    legal_basis: String,
-}
-
-impl TryFrom<Row> for AlertRule {
-    type Error = Error;
-    fn try_from(row: Row) -> Result<Self, Error> {
-        let classes = row.subject_classes.iter();
-        let department = row.department.parse();
-        Ok(Self {
-            version: row.version.unsigned_abs(),
-            department: department.map_err(|_| damaged(TABLE, "department"))?,
-            subject_classes: classes
-                .map(|class| code(TABLE, "subject_classes", class))
-                .collect::<Result<_, _>>()?,
-            severity: code(TABLE, "severity", &row.severity)?,
-            risk: code(TABLE, "risk", &row.risk)?,
-            suppress_days: row.suppress_days.unsigned_abs(),
-            rule_id: row.rule_id,
-            valid_from: row.valid_from,
-            valid_to: row.valid_to,
-            row_kind: row.row_kind,
-            expression: row.expression,
-            threshold: row.threshold,
-            unit: row.unit,
-            legal_basis: row.legal_basis,
-        })
-    }
-}
+use chassis::error::{Error, constraint};
+use comparison_core::rule::Head;
 
 /// Some forty rules, changed twice a year for ten years.
-const MOST: i64 = 1000;
+pub const MOST: i64 = 1000;
 
-/// Every version of every rule.
-pub async fn list(tx: &mut Tx) -> Result<Vec<AlertRule>, Error> {
-    let rows = sqlx::query_as!(
-        Row,
-        "select rule_id, version, valid_from, valid_to, department, row_kind, subject_classes,
-                expression, threshold, unit, severity, risk, suppress_days, legal_basis
-         from comparison.alert_rules order by rule_id, version limit $1",
-        MOST,
-    )
-    .fetch_all(&mut **tx)
-    .await?;
-    let mut rules = crate::rules::ALERT.clone();
-    for row in rows {
-        rules.push(row.try_into()?);
-    }
-    Ok(rules)
+/// A version or a number of days as the tables have it.
+pub fn number(number: u32) -> i32 {
+    i32::try_from(number).unwrap_or(i32::MAX)
 }
 
-/// Adds a version. Somebody who adds the same one meanwhile wins.
-pub async fn insert(tx: &mut Tx, rule: &AlertRule) -> Result<(), Error> {
-    let classes = rule
-        .subject_classes
-        .iter()
-        .map(|class| class.as_str().to_owned());
-    let classes: Vec<String> = classes.collect();
-    sqlx::query!(
-        "insert into comparison.alert_rules
-             (rule_id, version, valid_from, valid_to, department, row_kind, subject_classes,
-              expression, threshold, unit, severity, risk, suppress_days, legal_basis)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
-        rule.rule_id,
-        i32::try_from(rule.version).unwrap_or(i32::MAX),
-        rule.valid_from,
-        rule.valid_to,
-        rule.department.as_str(),
-        rule.row_kind,
-        &classes,
-        rule.expression,
-        rule.threshold,
-        rule.unit,
-        rule.severity.as_str(),
-        rule.risk.as_str(),
-        i32::try_from(rule.suppress_days).unwrap_or(i32::MAX),
-        rule.legal_basis,
-    )
-    .execute(&mut **tx)
-    .await
-    .map_err(|error| match constraint(&error) {
-        Some("alert_rules_pkey") => Error::VersionConflict {
-            current: rule.version.into(),
+/// Why a version was not added: somebody else has added the same one.
+pub fn conflict(error: sqlx::Error, head: &Head) -> Error {
+    match constraint(&error) {
+        Some("alert_rules_pkey" | "comparison_rules_pkey") => Error::VersionConflict {
+            current: head.version.into(),
             since: Vec::new(),
         },
         _ => error.into(),
-    })?;
-    Ok(())
+    }
 }

@@ -25,7 +25,7 @@ use uuid::Uuid;
 
 use crate::desk::{Desk, People, Person, VILLAGE, all_items, by, error, header, number, officer};
 
-fn columns(item: ItemKind) -> (&'static str, &'static str) {
+pub fn columns(item: ItemKind) -> (&'static str, &'static str) {
     match item {
         ItemKind::HouseholdRegistration => ("public_security", "household"),
         ItemKind::CommercialHousing => ("housing", "use"),
@@ -40,7 +40,7 @@ fn columns(item: ItemKind) -> (&'static str, &'static str) {
     }
 }
 
-fn file(desk: &Desk, item: ItemKind, rows: &[(&str, &str, &str)]) -> (BatchHeader, String) {
+pub fn file(desk: &Desk, item: ItemKind, rows: &[(&str, &str, &str)]) -> (BatchHeader, String) {
     let (department, columns) = columns(item);
     let header = BatchHeader {
         item: item.into(),
@@ -55,7 +55,7 @@ fn file(desk: &Desk, item: ItemKind, rows: &[(&str, &str, &str)]) -> (BatchHeade
     )
 }
 
-async fn facts(desk: &Desk, case: Uuid) -> Option<CaseFacts> {
+pub async fn facts(desk: &Desk, case: Uuid) -> Option<CaseFacts> {
     let request = GetCaseFactsRequest {
         case_id: case.to_string(),
     };

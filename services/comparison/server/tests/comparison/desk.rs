@@ -280,13 +280,15 @@ impl Desk {
             payload: event.encode_to_vec(),
             ..Item::default()
         };
-        let prepared = Cases.prepare(&item).await.expect("prepared");
+        self.follow(&item).await;
+    }
+
+    /// The workflow service tells of something.
+    pub async fn follow(&self, item: &Item) {
+        let prepared = Cases.prepare(item).await.expect("prepared");
         let county = COUNTY.parse().expect("a division");
         let mut tx = self.database.begin_internal(county).await.expect("begun");
-        Cases
-            .apply(&mut tx, &item, prepared)
-            .await
-            .expect("applied");
+        Cases.apply(&mut tx, item, prepared).await.expect("applied");
         tx.commit().await.expect("committed");
     }
 

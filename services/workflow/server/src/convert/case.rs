@@ -207,6 +207,13 @@ pub fn event_to_proto(
         division_code: file.division.to_string(),
         case: Some(case(file)),
         on_behalf_of: event.on_behalf_of.clone().unwrap_or_default(),
+        comparison_age_days_max: file
+            .case
+            .template
+            .parameters
+            .comparison_age_days_max
+            .try_into()
+            .unwrap_or(i32::MAX),
         ..own_fields(event)
     }
 }
