@@ -38,6 +38,8 @@ const METADATA_BYTES_MAX: u64 = 16 << 20;
 /// Rows of one batch: they are counted in 32 bits.
 const BATCH_ROWS_MAX: i64 = u32::MAX as i64;
 const MAGIC: &[u8; 6] = b"ARROW1";
+/// Behind the magic, up to where the first message may begin: the standard has two, some writers more.
+const PADDING_BYTES_MAX: usize = 64;
 
 /// A stream of record batches.
 pub struct Stream<R> {
@@ -73,13 +75,17 @@ impl<R: Read + Send> Stream<R> {
         input.exact(&mut beginning)?;
         let is_file = MAGIC.starts_with(&beginning);
         if is_file {
-            // The magic and what fills it up to eight bytes.
             let mut rest = [0; 4];
             input.exact(&mut rest)?;
             if Kind::of(&[beginning, rest].concat()) != Kind::ArrowFile {
                 return Err(damaged());
             }
-            input.exact(&mut beginning)?;
+            for _ in 0..PADDING_BYTES_MAX / beginning.len() {
+                input.exact(&mut beginning)?;
+                if beginning != [0; 4] {
+                    break;
+                }
+            }
         }
         let metadata = input.metadata(beginning)?.ok_or_else(damaged)?;
         let schema = guarded(|| {

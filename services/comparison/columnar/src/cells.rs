@@ -83,7 +83,7 @@ fn key(keys: &dyn Array, row: usize) -> Option<usize> {
     }
 }
 
-/// A cell as it would stand in a text: amounts without needless zeros, days as 2026-08-31, flags as 是 or 否.
+/// A cell as it would stand in a text: amounts as they are written, days as 2026-08-31, flags as 是 or 否.
 pub(crate) fn cell(array: &dyn Array, row: usize) -> Result<Option<Cow<'_, str>>, Reason> {
     use DataType as D;
     if row >= array.len() || array.is_null(row) {
@@ -142,15 +142,14 @@ pub(crate) fn cell(array: &dyn Array, row: usize) -> Result<Option<Cow<'_, str>>
     Ok(Some(Cow::Owned(text)))
 }
 
-/// A decimal of any scale without the zeros at its end: 1234.5000 is as exact as 1234.5.
-fn short(decimal: String) -> String {
-    if !decimal.contains('.') {
-        return decimal;
+/// A decimal of any scale, without the zeros behind the second place: 1234.5000 is as exact as 1234.50.
+fn short(mut decimal: String) -> String {
+    if let Some(point) = decimal.find('.') {
+        let zeros = decimal.bytes().rev().take_while(|byte| *byte == b'0');
+        let len = decimal.len() - zeros.count();
+        decimal.truncate(len.max(point + 3).min(decimal.len()));
     }
     decimal
-        .trim_end_matches('0')
-        .trim_end_matches('.')
-        .to_owned()
 }
 
 /// A day; with the time of day where it is not midnight, so that it is no day for whoever expects one.

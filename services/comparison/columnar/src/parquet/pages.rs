@@ -102,7 +102,8 @@ impl std::convert::From<ParquetError> for Failure {
 
 impl std::convert::From<arrow_schema::ArrowError> for Failure {
     fn from(_: arrow_schema::ArrowError) -> Self {
-        Self::Ours(damaged())
+        // Nearly always one of the other kind, as a sentence.
+        Self::Library(ParquetError::ArrowError(String::new()))
     }
 }
 
@@ -201,24 +202,32 @@ const HEAD_BYTES: u64 = 18;
 
 impl<T: Read> Read for Header<T> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.checked(buffer).map_err(|error| {
+            *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+            io::ErrorKind::Other.into()
+        })
+    }
+}
+
+impl<T: Read> Header<T> {
+    fn checked(&mut self, buffer: &mut [u8]) -> std::result::Result<usize, Error> {
         if self.head.is_none() {
             let mut head = Vec::with_capacity(HEAD_BYTES as usize);
-            self.rest.by_ref().take(HEAD_BYTES).read_to_end(&mut head)?;
-            let is_small = unpacked(&head).map(|bytes| bytes <= PAGE_BYTES_MAX);
-            if is_small != Some(true) {
-                let error = is_small.map_or_else(damaged, |_| too_large());
-                *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
-                return Err(io::ErrorKind::InvalidData.into());
+            let read = self.rest.by_ref().take(HEAD_BYTES).read_to_end(&mut head);
+            read.map_err(Error::Read)?;
+            match unpacked(&head) {
+                Some(..=PAGE_BYTES_MAX) => self.head = Some((head, 0)),
+                Some(_) => return Err(too_large()),
+                None => return Err(damaged()),
             }
-            self.head = Some((head, 0));
         }
         match &mut self.head {
             Some((head, taken)) if *taken < head.len() => {
-                let read = (&head[*taken..]).read(buffer)?;
+                let read = (&head[*taken..]).read(buffer).map_err(Error::Read)?;
                 *taken += read;
                 Ok(read)
             }
-            _ => self.rest.read(buffer),
+            _ => self.rest.read(buffer).map_err(Error::Read),
         }
     }
 }

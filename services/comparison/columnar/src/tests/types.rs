@@ -45,10 +45,12 @@ fn values_read_as_they_would_stand_in_a_text() {
         (Arc::new(Float64Array::from(vec![1234.5])), "1234.5"),
         (Arc::new(Float64Array::from(vec![1e15])), "1000000000000000"),
         (Arc::new(Float64Array::from(vec![f64::NAN])), "NaN"),
-        (decimal(123_450, 2), "1234.5"),
+        (decimal(123_450, 2), "1234.50"),
+        (decimal(1_234_500, 4), "123.45"),
+        (decimal(12_345_000, 4), "1234.50"),
         (decimal(12_345, 4), "1.2345"),
         (decimal(-5, 2), "-0.05"),
-        (decimal(1_200, 2), "12"),
+        (decimal(1_200, 2), "12.00"),
         (decimal(1_200, 0), "1200"),
         (
             Arc::new(
@@ -56,7 +58,7 @@ fn values_read_as_they_would_stand_in_a_text() {
                     .with_precision_and_scale(5, 1)
                     .expect("fits"),
             ),
-            "15",
+            "15.0",
         ),
         (
             Arc::new(
