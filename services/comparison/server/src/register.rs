@@ -212,14 +212,14 @@ fn read(
     };
     let mut beginning = Vec::with_capacity(Kind::BYTES);
     let read = pipe.by_ref().take(Kind::BYTES as u64);
-    read.read_to_end(&mut beginning)
-        .map_err(|_| incomplete())?;
+    read.read_to_end(&mut beginning).map_err(|_| incomplete())?;
     let kind = Kind::of(&beginning);
     let file = Cursor::new(beginning).chain(pipe);
     let report = match kind {
         Kind::Text | Kind::Gzip => comparison.run(file, &mut sink),
-        Kind::ArrowStream | Kind::ArrowFile => Stream::open(file, &columns)
-            .and_then(|table| comparison.run_table(table, &mut sink)),
+        Kind::ArrowStream | Kind::ArrowFile => {
+            Stream::open(file, &columns).and_then(|table| comparison.run_table(table, &mut sink))
+        }
         Kind::Parquet => {
             let _turn = PARQUET.lock().unwrap_or_else(PoisonError::into_inner);
             Register::open(Bytes::from(whole(file)?), &columns)

@@ -75,9 +75,18 @@ async fn a_register_of_columns_has_the_answers_of_a_text() {
         let bad: Vec<_> = bad.collect();
         answers.push((report.hits_recorded, report.rows_unmatched, bad));
     }
-    assert_eq!(answers[0].2[0], (3, "id_number".to_owned(), "ID_FIFTEEN_DIGITS".to_owned()));
-    assert_eq!(answers[0].2[1], (4, "name".to_owned(), "NAME_MISMATCH".to_owned()));
-    assert!(answers.iter().all(|answer| *answer == answers[0]), "{answers:?}");
+    assert_eq!(
+        answers[0].2[0],
+        (3, "id_number".to_owned(), "ID_FIFTEEN_DIGITS".to_owned())
+    );
+    assert_eq!(
+        answers[0].2[1],
+        (4, "name".to_owned(), "NAME_MISMATCH".to_owned())
+    );
+    assert!(
+        answers.iter().all(|answer| *answer == answers[0]),
+        "{answers:?}"
+    );
 }
 
 #[tokio::test]
@@ -97,7 +106,11 @@ async fn columns_that_cannot_be_read_are_told_by_code() {
     numeric[0].1 = numbers;
     let mut other = good.clone();
     other[2].0 = "amount";
-    for ((good, numeric), other) in files(good).into_iter().zip(files(numeric)).zip(files(other)) {
+    for ((good, numeric), other) in files(good)
+        .into_iter()
+        .zip(files(numeric))
+        .zip(files(other))
+    {
         let mut damaged = good.clone();
         let len = damaged.len();
         damaged[len / 2..len - 10].fill(0xA5);
@@ -116,7 +129,10 @@ async fn columns_that_cannot_be_read_are_told_by_code() {
     let message = |part| Ok(SubmitItemFileRequest { part: Some(part) });
     let chunk = |chunk: Vec<u8>| message(Part::Chunk(chunk));
     for (rest, code) in [
-        (vec![chunk([&b"PAR1"[..], &[0; 12], b"PARE"].concat())], "FILE_UNSUPPORTED"),
+        (
+            vec![chunk([&b"PAR1"[..], &[0; 12], b"PARE"].concat())],
+            "FILE_UNSUPPORTED",
+        ),
         // A MiB a message: as many as it takes to pass the bound.
         (
             std::iter::once(chunk(b"PAR1".to_vec()))
@@ -126,7 +142,10 @@ async fn columns_that_cannot_be_read_are_told_by_code() {
         ),
     ] {
         let messages = std::iter::once(message(Part::Header(deposits(&desk)))).chain(rest);
-        match desk.item_stream(&officer(), &people, messages.collect()).await {
+        match desk
+            .item_stream(&officer(), &people, messages.collect())
+            .await
+        {
             Err(Error::Invalid(violations)) => assert_eq!(violations[0].code, code),
             other => panic!("{code}: {other:?}"),
         }
