@@ -7,7 +7,9 @@ mod pages;
 
 use std::{borrow::Cow, sync::Arc};
 
-use arrow_array::RecordBatch;
+use arrow_array::{
+    ArrayRef, GenericByteViewArray, RecordBatch, cast::AsArray as _, types::ByteViewType,
+};
 use arrow_schema::{DataType, Field, Fields, Schema};
 use comparison_engine::{Columns, Error, Numbers, Piece, Reason, Table};
 use parquet::{
@@ -17,7 +19,7 @@ use parquet::{
             ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowSelection,
         },
     },
-    basic::Compression,
+    basic::{Compression, Encoding},
     file::{
         FOOTER_SIZE,
         metadata::{FooterTail, PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader},
@@ -32,7 +34,7 @@ use crate::{
 };
 
 use pages::Pages;
-pub use pages::{OnDisk, PAGE_BYTES_MAX};
+pub use pages::{OnDisk, PAGE_BYTES_MAX, PART_BYTES_MAX};
 
 /// What a file says of itself at its end: some hundred bytes for each column of each row group.
 const METADATA_BYTES_MAX: usize = 64 << 20;
@@ -41,6 +43,8 @@ const METADATA_BYTES_MAX: usize = 64 << 20;
 const PIECE_ROWS: u64 = 256 * 1024;
 /// Rows that are unpacked at once: their numbers stay in a core's cache.
 const ROWS_AT_ONCE: usize = 8192;
+/// The same where texts are given by what they share with the one before, see [`pages`].
+const PREFIXED_ROWS_AT_ONCE: usize = 64;
 
 /// A register in Parquet.
 pub struct Register<R> {
@@ -68,6 +72,8 @@ struct Group {
     rows: u64,
     begin: u64,
     bytes: u64,
+    /// Whether it has texts that are given by what they share with the one before.
+    prefixed: bool,
 }
 
 impl<R: ChunkReader + 'static> Register<R> {
@@ -77,9 +83,9 @@ impl<R: ChunkReader + 'static> Register<R> {
     /// It is none, cannot be read, or has not the columns.
     pub fn open(file: R, columns: &Columns) -> Result<Self, Error> {
         let pages = Pages::of(file);
-        let metadata = pages.with(|pages| read_metadata(pages.file()))?;
+        let metadata = pages.with(false, |pages| read_metadata(pages.file()))?;
         let groups = groups(&metadata)?;
-        let metadata = pages.with(|_| {
+        let metadata = pages.with(false, |_| {
             let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
             let metadata = Arc::new(metadata);
             let read = ArrowReaderMetadata::try_new(Arc::clone(&metadata), options.clone())?;
@@ -133,10 +139,12 @@ fn groups(metadata: &ParquetMetaData) -> Result<Vec<Group>, Error> {
     let groups = metadata.row_groups().iter().map(|group| {
         let size = |size: i64| u64::try_from(size).map_err(|_| damaged());
         let bytes = size(group.compressed_size())?;
+        let mut encodings = group.columns().iter().flat_map(|column| column.encodings());
         let group = Group {
             rows: size(group.num_rows())?,
             begin,
             bytes,
+            prefixed: encodings.any(|encoding| encoding == Encoding::DELTA_BYTE_ARRAY),
         };
         begin = begin.checked_add(bytes).ok_or_else(damaged)?;
         Ok(group)
@@ -253,7 +261,7 @@ pub struct Part<R> {
     all: usize,
     end: u64,
     /// Columns of authorised persons' rows.
-    fetched: Vec<RecordBatch>,
+    fetched: Vec<Vec<ArrayRef>>,
     /// Of each of those, the place behind its last row.
     ends: Vec<usize>,
 }
@@ -265,22 +273,27 @@ impl<R: ChunkReader + 'static> Part<R> {
         columns: &ProjectionMask,
         selection: RowSelection,
         rows: usize,
-        mut visit: impl FnMut(RecordBatch),
+        mut visit: impl FnMut(RecordBatch) -> Result<(), Error>,
     ) -> Result<(), Error> {
         let shared = &self.shared;
-        let read = shared.pages.with(|pages| {
+        let prefixed = shared.groups[self.group].prefixed;
+        let read = shared.pages.with(prefixed, |pages| {
             let metadata = shared.metadata.clone();
             let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(pages, metadata)
                 .with_row_groups(vec![self.group])
                 .with_projection(columns.clone())
                 .with_row_selection(selection)
-                .with_batch_size(ROWS_AT_ONCE)
+                .with_batch_size(if prefixed {
+                    PREFIXED_ROWS_AT_ONCE
+                } else {
+                    ROWS_AT_ONCE
+                })
                 .build()?;
             let mut read = 0;
             for batch in reader {
                 let batch = batch?;
                 read += batch.num_rows();
-                visit(batch);
+                visit(batch)?;
             }
             Ok(read)
         })?;
@@ -292,10 +305,30 @@ impl<R: ChunkReader + 'static> Part<R> {
         let batch = self.ends.partition_point(|end| *end <= at);
         let begin = batch.checked_sub(1).map_or(0, |before| self.ends[before]);
         let array = self.fetched.get(batch).zip(column);
-        match array.and_then(|(batch, column)| batch.columns().get(column)) {
+        match array.and_then(|(arrays, column)| arrays.get(column)) {
             Some(array) => cells::cell(array, at - begin),
             None => Ok(None),
         }
+    }
+}
+
+/// An array without the pages that its texts lie in, if that takes no more bytes than are `left`.
+fn kept(array: &ArrayRef, left: &mut usize) -> Result<ArrayRef, Error> {
+    fn compact<T: ByteViewType>(
+        views: &GenericByteViewArray<T>,
+        left: &mut usize,
+    ) -> Result<ArrayRef, Error> {
+        // A text may stand in a page once and in many rows.
+        let expected = "texts of at most 128 MiB for 262144 rows";
+        let bytes: usize = views.lengths().map(|len| len as usize).sum();
+        let rest = left.checked_sub(bytes);
+        *left = rest.ok_or(Error::Unsupported { expected })?;
+        Ok(Arc::new(views.gc()))
+    }
+    match (array.as_string_view_opt(), array.as_binary_view_opt()) {
+        (Some(texts), _) => compact(texts, left),
+        (_, Some(texts)) => compact(texts, left),
+        _ => Ok(Arc::clone(array)),
     }
 }
 
@@ -311,6 +344,7 @@ impl<R: ChunkReader + 'static> Piece for Part<R> {
             for array in batch.columns() {
                 cells::numbers(array, numbers);
             }
+            Ok(())
         })
     }
 
@@ -324,10 +358,13 @@ impl<R: ChunkReader + 'static> Piece for Part<R> {
         });
         let selection = RowSelection::from_consecutive_ranges(ranges, self.all);
         let (mut fetched, mut ends, mut end) = (Vec::new(), Vec::new(), 0);
+        let mut left = PART_BYTES_MAX as usize;
         self.read(columns, selection, rows.len(), |batch| {
             end += batch.num_rows();
             ends.push(end);
-            fetched.push(batch);
+            let arrays = batch.columns().iter().map(|array| kept(array, &mut left));
+            fetched.push(arrays.collect::<Result<_, _>>()?);
+            Ok(())
         })?;
         (self.fetched, self.ends) = (fetched, ends);
         Ok(())

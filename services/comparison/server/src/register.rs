@@ -211,7 +211,7 @@ fn read(
         bad_rows: Vec::new(),
     };
     let mut beginning = Vec::with_capacity(Kind::BYTES);
-    let read = pipe.by_ref().take(Kind::BYTES as u64);
+    let mut read = pipe.by_ref().take(Kind::BYTES as u64);
     read.read_to_end(&mut beginning).map_err(|_| incomplete())?;
     let kind = Kind::of(&beginning);
     let file = Cursor::new(beginning).chain(pipe);

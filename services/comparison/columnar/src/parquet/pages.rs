@@ -1,10 +1,11 @@
 //! Where Parquet's bytes come from, and what keeps a page within bounds.
 
 use std::{
+    collections::VecDeque,
     fs::File,
     io::{self, BufReader, Read},
     os::unix::fs::FileExt as _,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use bytes::Bytes;
@@ -19,6 +20,14 @@ use crate::foreign::{damaged, guarded};
 /// The largest page, packed or not. It is unpacked as a whole; writers make them of a MiB, or of a row group
 /// of some hundred thousand rows.
 pub const PAGE_BYTES_MAX: u64 = 64 << 20;
+/// All pages of some columns at the rows that a thread takes at once, and all texts of authorised persons in
+/// them. Half a KiB a row; a register's columns have some ten bytes each.
+pub const PART_BYTES_MAX: u64 = 128 << 20;
+/// The largest page whose texts are given by what they share with the one before (DELTA_BYTE_ARRAY): each may
+/// be unpacked to as many bytes as the page has. Writers of such make them of a MiB.
+const PREFIXED_PAGE_BYTES_MAX: u64 = 2 << 20;
+/// Headers that have been read and whose pages have not: one for each column.
+const HEADERS_MAX: usize = 1024;
 
 /// A file on a disk that several threads read at once.
 pub struct OnDisk {
@@ -78,8 +87,29 @@ impl Read for From {
 /// that is looked at first.
 pub(crate) struct Pages<R> {
     file: Arc<R>,
-    /// What went wrong in here while the library was called.
-    failure: Arc<Mutex<Option<Error>>>,
+    call: Arc<Mutex<Call>>,
+}
+
+/// One call of the library.
+#[derive(Default)]
+struct Call {
+    /// What went wrong in here meanwhile.
+    failure: Option<Error>,
+    headers: VecDeque<PageHeader>,
+    /// Bytes of all pages that were read, unpacked.
+    unpacked: u64,
+    /// Whether the file says that there are texts given by what they share.
+    prefixed: bool,
+}
+
+/// A header of a page that the library has read, or is reading.
+#[derive(Clone, Copy)]
+struct PageHeader {
+    begin: u64,
+    /// As far as it has been read: the page begins behind it.
+    end: u64,
+    /// Bytes of the page.
+    unpacked: u64,
 }
 
 /// Ours, or the library's.
@@ -111,7 +141,7 @@ impl<R: ChunkReader> Pages<R> {
     pub(crate) fn of(file: R) -> Self {
         Self {
             file: Arc::new(file),
-            failure: Arc::default(),
+            call: Arc::default(),
         }
     }
 
@@ -119,22 +149,27 @@ impl<R: ChunkReader> Pages<R> {
         &self.file
     }
 
-    /// Calls the library with the file.
+    /// Calls the library with the file, which says at its end whether texts are `prefixed`.
     pub(crate) fn with<T>(
         &self,
-        call: impl FnOnce(Self) -> std::result::Result<T, Failure>,
+        prefixed: bool,
+        run: impl FnOnce(Self) -> std::result::Result<T, Failure>,
     ) -> std::result::Result<T, Error> {
-        let failure = Arc::default();
+        let call = Call {
+            prefixed,
+            ..Call::default()
+        };
+        let call = Arc::new(Mutex::new(call));
         let pages = Self {
             file: Arc::clone(&self.file),
-            failure: Arc::clone(&failure),
+            call: Arc::clone(&call),
         };
         guarded(|| {
-            call(pages).map_err(|failed| match failed {
+            run(pages).map_err(|failed| match failed {
                 Failure::Ours(error) => error,
                 Failure::Library(error) => {
-                    let mut failure = failure.lock().unwrap_or_else(PoisonError::into_inner);
-                    failure.take().or(read(error)).unwrap_or_else(damaged)
+                    let failure = locked(&call).failure.take();
+                    failure.or(read(error)).unwrap_or_else(damaged)
                 }
             })
         })
@@ -142,8 +177,29 @@ impl<R: ChunkReader> Pages<R> {
 
     /// Keeps what went wrong beside the library, which would make a sentence of it.
     fn note<T>(&self, failure: Option<Error>) -> Result<T> {
-        *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = failure;
+        locked(&self.call).failure = failure;
         Err(ParquetError::General("the file".to_owned()))
+    }
+}
+
+fn locked(call: &Mutex<Call>) -> MutexGuard<'_, Call> {
+    call.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Call {
+    /// Counts a page that is about to be read; its header ends where it begins.
+    fn page(&mut self, begin: u64, packed: u64) -> std::result::Result<(), Error> {
+        let header = self.headers.iter().rposition(|header| header.end == begin);
+        let header = header.and_then(|at| self.headers.remove(at));
+        self.unpacked += header.ok_or_else(damaged)?.unpacked.max(packed);
+        if packed > PAGE_BYTES_MAX {
+            return Err(too_large());
+        }
+        if self.unpacked > PART_BYTES_MAX {
+            let expected = "pages of at most 128 MiB for 262144 rows";
+            return Err(Error::Unsupported { expected });
+        }
+        Ok(())
     }
 }
 
@@ -168,16 +224,15 @@ impl<R: ChunkReader> ChunkReader for Pages<R> {
     fn get_read(&self, start: u64) -> Result<Self::T> {
         Ok(Header {
             rest: self.file.get_read(start).or_else(|e| self.note(read(e)))?,
+            begin: start,
             head: None,
-            failure: Arc::clone(&self.failure),
+            call: Arc::clone(&self.call),
         })
     }
 
     fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes> {
-        // The page is packed, or never was.
-        if length as u64 > PAGE_BYTES_MAX {
-            return self.note(Some(too_large()));
-        }
+        let counted = locked(&self.call).page(start, length as u64);
+        counted.or_else(|error| self.note(Some(error)))?;
         let bytes = self.file.get_bytes(start, length);
         bytes.or_else(|error| self.note(read(error)))
     }
@@ -192,18 +247,19 @@ fn too_large() -> Error {
 /// Reads the header of a page, which begins with its kind and its two sizes.
 pub(crate) struct Header<T> {
     rest: T,
+    begin: u64,
     /// The beginning once it has been looked at, and how much of it the library has taken.
     head: Option<(Vec<u8>, usize)>,
-    failure: Arc<Mutex<Option<Error>>>,
+    call: Arc<Mutex<Call>>,
 }
 
-/// Three fields of a byte and a number of up to five.
-const HEAD_BYTES: u64 = 18;
+/// Up to eight fields of a byte and a number of up to five, and one byte between.
+const HEAD_BYTES: u64 = 49;
 
 impl<T: Read> Read for Header<T> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.checked(buffer).map_err(|error| {
-            *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+            locked(&self.call).failure = Some(error);
             io::ErrorKind::Other.into()
         })
     }
@@ -215,37 +271,91 @@ impl<T: Read> Header<T> {
             let mut head = Vec::with_capacity(HEAD_BYTES as usize);
             let read = self.rest.by_ref().take(HEAD_BYTES).read_to_end(&mut head);
             read.map_err(Error::Read)?;
-            match unpacked(&head) {
-                Some(..=PAGE_BYTES_MAX) => self.head = Some((head, 0)),
-                Some(_) => return Err(too_large()),
-                None => return Err(damaged()),
+            let (unpacked, encoding) = said(&head).ok_or_else(damaged)?;
+            if unpacked > PAGE_BYTES_MAX {
+                return Err(too_large());
             }
+            let mut call = locked(&self.call);
+            match encoding {
+                DELTA_BYTE_ARRAY if !call.prefixed => return Err(damaged()),
+                DELTA_BYTE_ARRAY if unpacked > PREFIXED_PAGE_BYTES_MAX => {
+                    let expected = "pages of at most 2 MiB where texts share their beginnings";
+                    return Err(Error::Unsupported { expected });
+                }
+                _ => {}
+            }
+            // Those of pages that were passed over are never asked for.
+            if call.headers.len() == HEADERS_MAX {
+                call.headers.pop_front();
+            }
+            call.headers.push_back(PageHeader {
+                begin: self.begin,
+                end: self.begin,
+                unpacked,
+            });
+            self.head = Some((head, 0));
         }
-        match &mut self.head {
+        let read = match &mut self.head {
             Some((head, taken)) if *taken < head.len() => {
                 let read = (&head[*taken..]).read(buffer).map_err(Error::Read)?;
                 *taken += read;
-                Ok(read)
+                read
             }
-            _ => self.rest.read(buffer).map_err(Error::Read),
+            _ => self.rest.read(buffer).map_err(Error::Read)?,
+        };
+        let mut call = locked(&self.call);
+        let mut headers = call.headers.iter_mut().rev();
+        if let Some(header) = headers.find(|header| header.begin == self.begin) {
+            header.end += read as u64;
         }
+        Ok(read)
     }
 }
 
-/// How large a page with this header is unpacked. In Thrift's compact protocol a field is its distance from
-/// the one before and its type (here 1, and 5 for 32 bits), then seven bits a byte, the sign lowest.
-fn unpacked(mut head: &[u8]) -> Option<u64> {
-    let mut field = || {
-        let (kind, rest) = head.split_first()?;
-        let len = rest.iter().position(|byte| byte & 0x80 == 0)? + 1;
-        let (number, rest) = rest.split_at_checked(len)?;
-        head = rest;
-        let number = number.iter().rev();
-        let number = number.fold(0u64, |sum, byte| sum << 7 | u64::from(byte & 0x7F));
-        (*kind == 0x15 && len <= 5 && number & 1 == 0).then_some(number >> 1)
-    };
-    field()?;
-    field()
+const DELTA_BYTE_ARRAY: u64 = 7;
+
+/// How large a page with this header is unpacked, and its encoding.
+fn said(mut head: &[u8]) -> Option<(u64, u64)> {
+    let head = &mut head;
+    let kind = positive(field(head)?)?;
+    let unpacked = positive(field(head)?)?;
+    field(head)?;
+    // A checksum may stand before what the kind of page has.
+    if head.first()? & 0xF == 5 {
+        number(head)?;
+    }
+    if head.first()? & 0xF != 12 {
+        return None;
+    }
+    *head = &head[1..];
+    // How many values there are; of a page of the second kind how many of them are none, and how many rows.
+    let before = if kind == DATA_PAGE_V2 { 3 } else { 1 };
+    for _ in 0..before {
+        field(head)?;
+    }
+    Some((unpacked, positive(field(head)?)?))
+}
+
+const DATA_PAGE_V2: u64 = 3;
+
+/// The next field. In Thrift's compact protocol one is its distance from the one before and its type (5 for
+/// 32 bits, 12 for what has fields of its own), then seven bits a byte, the sign lowest.
+fn field(head: &mut &[u8]) -> Option<u64> {
+    (*head.first()? == 0x15).then(|| number(head)).flatten()
+}
+
+fn number(head: &mut &[u8]) -> Option<u64> {
+    let rest = head.get(1..)?;
+    let len = rest.iter().position(|byte| byte & 0x80 == 0)? + 1;
+    let (number, rest) = rest.split_at_checked(len)?;
+    *head = rest;
+    let number = number.iter().rev();
+    let number = number.fold(0u64, |sum, byte| sum << 7 | u64::from(byte & 0x7F));
+    (len <= 5).then_some(number)
+}
+
+fn positive(number: u64) -> Option<u64> {
+    (number & 1 == 0).then_some(number >> 1)
 }
 
 #[cfg(test)]
@@ -253,17 +363,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sizes_of_pages_are_read_before_the_library_does() {
-        // A data page of 300 bytes, 200 packed.
-        assert_eq!(
-            unpacked(&[0x15, 0, 0x15, 0xD8, 4, 0x15, 0x90, 3]),
-            Some(300)
-        );
-        let most = [0x15, 0, 0x15, 0xFE, 0xFF, 0xFF, 0xFF, 0x0F];
-        assert_eq!(unpacked(&most), Some(i32::MAX as u64));
-        assert_eq!(unpacked(&[0x15, 0, 0x15, 1]), None, "negative");
-        assert_eq!(unpacked(&[0x15, 0, 0x25, 2]), None, "another field");
-        assert_eq!(unpacked(&[0x15, 0, 0x15, 0xD8]), None, "cut");
-        assert_eq!(unpacked(&[]), None);
+    fn pages_are_told_before_the_library_reads_them() {
+        // A plain data page of 300 bytes, 200 packed, of 3 values; with a checksum; and of the second kind.
+        let plain = [
+            0x15, 0, 0x15, 0xD8, 4, 0x15, 0x90, 3, 0x2C, 0x15, 6, 0x15, 0,
+        ];
+        assert_eq!(said(&plain), Some((300, 0)));
+        let checked = [&plain[..8], &[0x15, 0, 0x1C], &plain[9..]].concat();
+        assert_eq!(said(&checked), Some((300, 0)));
+        let second = [
+            &[0x15, 6][..],
+            &plain[2..8],
+            &[0x5C, 0x15, 6, 0x15, 0, 0x15, 6, 0x15, 14],
+        ];
+        assert_eq!(said(&second.concat()), Some((300, DELTA_BYTE_ARRAY)));
+        let most = [&[0x15, 0, 0x15, 0xFE, 0xFF, 0xFF, 0xFF, 0x0F], &plain[5..]].concat();
+        assert_eq!(said(&most), Some((i32::MAX as u64, 0)));
+        for (at, byte) in [(3, 1), (2, 0x25), (8, 0x25), (0, 0)] {
+            let mut bad = plain;
+            bad[at] = byte;
+            assert_eq!(said(&bad), None, "{at}");
+        }
+        assert!((0..plain.len()).all(|len| said(&plain[..len]).is_none()));
     }
 }

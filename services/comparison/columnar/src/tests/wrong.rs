@@ -1,5 +1,6 @@
 //! Files that are cut, damaged, or of a kind that is not read.
 
+use arrow_array::DictionaryArray;
 use proptest::prelude::*;
 
 use super::{
@@ -121,6 +122,34 @@ fn what_is_too_large_is_not_unpacked() {
         let expected = matches!(told, Err(Error::Unsupported { .. }));
         assert!(expected, "{format:?} {:?}", told.map(|_| ()));
     }
+    // So are pages that are too many: each is read, for each has a row of somebody's.
+    for format in [Format::Plain, Format::Parquet(Compression::SNAPPY)] {
+        let mut many = rows(8);
+        for (row, first) in many.iter_mut().zip('a'..) {
+            row[0] = Some(number(8));
+            row[3] = Some(format!("{first}{}", "x".repeat(30 << 20)));
+        }
+        let file = table(format, &many, &DataType::Utf8, 100);
+        let told = compare(&file, one());
+        let expected = matches!(told, Err(Error::Unsupported { .. }));
+        assert!(expected, "{format:?} {:?}", told.map(|_| ()));
+    }
+    // And a text that stands in the file once and in many rows.
+    let keys = arrow_array::Int32Array::from(vec![0; 600]);
+    let long = arrow_array::StringArray::from(vec!["x".repeat(1 << 18)]);
+    let notes = DictionaryArray::try_new(keys, Arc::new(long)).expect("a dictionary");
+    let cells = |text: &str| rows::texts(&vec![Some(text.to_owned()); 600], &DataType::Utf8);
+    let columns: [(&str, ArrayRef); 4] = [
+        ("id_number", cells(&number(8))),
+        ("name", cells("联通")),
+        ("amount", cells("1")),
+        ("note", Arc::new(notes)),
+    ];
+    let file = written(Format::Parquet(Compression::UNCOMPRESSED), &columns, 600);
+    assert!(file.len() < 16 << 20);
+    let told = compare(&file, one());
+    let expected = matches!(told, Err(Error::Unsupported { .. }));
+    assert!(expected, "{:?}", told.map(|_| ()));
     // A row of an authorised person that is too long is one, as in a text.
     large[8] = [
         number(8),
