@@ -8,7 +8,8 @@ use std::{
     borrow::Cow,
     collections::HashMap,
     io::{self, ErrorKind, Read},
-    sync::Arc,
+    ops::Range,
+    sync::{Arc, OnceLock},
 };
 
 use arrow_array::{Array, ArrayRef, RecordBatch};
@@ -28,15 +29,15 @@ use crate::{
     kind::Kind,
 };
 
-/// The largest record batch, packed or not: a million rows of some columns are below, and each thread holds
-/// one or two.
+/// The largest record batch, packed or not: a million rows of some columns are below. Threads share one, and
+/// hold two while they come to the next.
 pub const BATCH_BYTES_MAX: u64 = 64 << 20;
 /// All dictionaries of a file together, packed or not; they are kept to its end.
 pub const DICTIONARY_BYTES_MAX: u64 = 64 << 20;
 /// What stands before a message's data, or at a file's end: some bytes for each column, or each batch.
 const METADATA_BYTES_MAX: u64 = 16 << 20;
-/// Rows of one batch: they are counted in 32 bits.
-const BATCH_ROWS_MAX: i64 = u32::MAX as i64;
+/// Rows that one thread takes at once. A row may take no bytes at all, and what is wrong with it does.
+const PIECE_ROWS: u64 = 256 * 1024;
 const MAGIC: &[u8; 6] = b"ARROW1";
 /// Behind the magic, up to where the first message may begin: the standard has two, some writers more.
 const PADDING_BYTES_MAX: usize = 64;
@@ -50,6 +51,8 @@ pub struct Stream<R> {
     dictionary_bytes: u64,
     is_file: bool,
     batches: u64,
+    /// The batch that is being handed out, and how many of its rows have been.
+    batch: Option<(Arc<Batch>, u64)>,
     /// Rows that are left out yet.
     skip: u64,
     ended: bool,
@@ -112,6 +115,7 @@ impl<R: Read + Send> Stream<R> {
             dictionary_bytes: 0,
             is_file,
             batches: 0,
+            batch: None,
             skip: 0,
             ended: false,
         })
@@ -137,28 +141,24 @@ impl<R: Read + Send> Stream<R> {
             })?;
             match kind {
                 MessageHeader::RecordBatch => {
+                    let begin = self.input.bytes;
                     let body = self.input.body(bytes)?;
                     let rows = guarded(|| {
                         let message = root_as_message(&metadata).map_err(|_| damaged())?;
                         let batch = message.header_as_record_batch().ok_or_else(damaged)?;
                         unpacked(batch, &body)?;
-                        (0..=BATCH_ROWS_MAX)
-                            .contains(&batch.length())
-                            .then_some(batch.length() as u32)
-                            .ok_or_else(damaged)
+                        u64::try_from(batch.length()).map_err(|_| damaged())
                     })?;
                     self.batches += 1;
-                    let end = self.input.bytes;
                     return Ok(Some(Batch {
                         shared: Arc::clone(&self.shared),
                         dictionaries: Arc::clone(&self.dictionaries),
                         metadata,
                         body,
                         rows,
-                        skip: 0,
-                        end,
-                        fetched: None,
-                        wanted: Vec::new(),
+                        bytes: begin..self.input.bytes,
+                        numbers: OnceLock::new(),
+                        columns: OnceLock::new(),
                     }));
                 }
                 MessageHeader::DictionaryBatch => {
@@ -246,7 +246,7 @@ fn too_large() -> Error {
 }
 
 impl<R: Read + Send> Table for Stream<R> {
-    type Piece = Batch;
+    type Piece = Part;
 
     fn optional(&self) -> &[bool] {
         &self.optional
@@ -263,42 +263,52 @@ impl<R: Read + Send> Table for Stream<R> {
         Ok(())
     }
 
-    fn next(&mut self) -> Result<Option<Batch>, Error> {
+    fn next(&mut self) -> Result<Option<Part>, Error> {
         loop {
-            let Some(mut batch) = self.batch()? else {
-                // Fewer rows than had been read when the checkpoint was made.
-                let read = self.skip == 0;
-                return read.then_some(None).ok_or(Error::OtherFile);
-            };
-            let skip = self.skip.min(batch.rows.into());
-            self.skip -= skip;
-            if batch.rows > 0 && skip == u64::from(batch.rows) {
-                continue;
+            if let Some((batch, begin)) = &mut self.batch {
+                let rows = (batch.rows - *begin).min(PIECE_ROWS);
+                if rows > 0 {
+                    *begin += rows;
+                    return Ok(Some(Part {
+                        batch: Arc::clone(batch),
+                        begin: *begin - rows,
+                        rows,
+                        wanted: Vec::new(),
+                    }));
+                }
             }
-            batch.skip = skip as usize;
-            return Ok(Some(batch));
+            // What it holds is given back before more is read.
+            self.batch = None;
+            let Some(batch) = self.batch()? else {
+                // Else there are fewer rows than when the checkpoint was made.
+                let is_read = self.skip == 0;
+                return is_read.then_some(None).ok_or(Error::OtherFile);
+            };
+            let begin = self.skip.min(batch.rows);
+            self.skip -= begin;
+            self.batch = Some((Arc::new(batch), begin));
         }
     }
 }
 
-/// A record batch.
-pub struct Batch {
+/// A record batch. Whichever thread needs columns first unpacks them for all.
+struct Batch {
     shared: Arc<Shared>,
     dictionaries: Arc<HashMap<i64, ArrayRef>>,
     metadata: Vec<u8>,
     body: Buffer,
-    rows: u32,
-    /// Rows that were looked at before.
-    skip: usize,
-    end: u64,
-    fetched: Option<RecordBatch>,
-    wanted: Vec<u32>,
+    rows: u64,
+    /// Where its body is in the file.
+    bytes: Range<u64>,
+    /// `None` if it is damaged.
+    numbers: OnceLock<Option<RecordBatch>>,
+    columns: OnceLock<Option<RecordBatch>>,
 }
 
 impl Batch {
     /// Unpacks some columns.
-    fn columns(&self, columns: &[usize]) -> Result<RecordBatch, Error> {
-        guarded(|| {
+    fn unpack(&self, columns: &[usize]) -> Option<RecordBatch> {
+        let unpacked = guarded(|| {
             let message: Message<'_> = root_as_message(&self.metadata).map_err(|_| damaged())?;
             let batch = message.header_as_record_batch().ok_or_else(damaged)?;
             let schema = Arc::clone(&self.shared.schema);
@@ -312,48 +322,71 @@ impl Batch {
                 &version,
             );
             batch.map_err(|_| damaged())
-        })
+        });
+        let is_whole = |batch: &RecordBatch| batch.num_rows() as u64 == self.rows;
+        unpacked.ok().filter(is_whole)
     }
 
+    fn columns(&self) -> Option<&RecordBatch> {
+        let unpacked = self
+            .columns
+            .get_or_init(|| self.unpack(&self.shared.columns));
+        unpacked.as_ref()
+    }
+}
+
+/// Some rows of a record batch.
+pub struct Part {
+    batch: Arc<Batch>,
+    begin: u64,
+    rows: u64,
+    wanted: Vec<u32>,
+}
+
+impl Part {
     fn cell(&self, at: usize, column: Option<usize>) -> Result<Option<Cow<'_, str>>, Reason> {
-        let array = self.fetched.as_ref().zip(column);
+        let array = self.batch.columns().zip(column);
         let array = array.and_then(|(batch, column)| batch.columns().get(column));
         match (array, self.wanted.get(at)) {
-            (Some(array), Some(row)) => cells::cell(array, self.skip + *row as usize),
+            (Some(array), Some(row)) => cells::cell(array, self.begin as usize + *row as usize),
             _ => Ok(None),
         }
     }
 }
 
-impl Piece for Batch {
+impl Piece for Part {
     fn end(&self) -> u64 {
-        self.end
+        let Range { start, end } = self.batch.bytes;
+        let part = u128::from(end - start) * u128::from(self.begin + self.rows);
+        start + (part / u128::from(self.batch.rows)) as u64
     }
 
     fn numbers(&mut self, numbers: &mut Numbers<'_>) -> Result<(), Error> {
-        let batch = self.columns(&self.shared.id_number)?;
-        let array = batch.columns().first().ok_or_else(damaged)?;
-        let rows = array.len().checked_sub(self.skip).ok_or_else(damaged)?;
-        let array = array.slice(self.skip, rows);
+        let batch = &self.batch;
+        let unpack = || batch.unpack(&batch.shared.id_number);
+        let unpacked = batch.numbers.get_or_init(unpack).as_ref();
+        let array = unpacked.and_then(|batch| batch.columns().first());
+        let array = array.ok_or_else(damaged)?;
         guarded(|| {
+            let array = array.slice(self.begin as usize, self.rows as usize);
             cells::numbers(&array, numbers);
             Ok(())
         })
     }
 
     fn fetch(&mut self, rows: &[u32]) -> Result<(), Error> {
-        self.fetched = Some(self.columns(&self.shared.columns)?);
+        self.batch.columns().ok_or_else(damaged)?;
         self.wanted = rows.to_vec();
         Ok(())
     }
 
     fn name(&self, at: usize) -> Result<Option<Cow<'_, str>>, Reason> {
-        self.cell(at, self.shared.fetched.name)
+        self.cell(at, self.batch.shared.fetched.name)
     }
 
     fn value(&self, at: usize, column: usize) -> Result<Option<Cow<'_, str>>, Reason> {
-        let column = self.shared.fetched.values.get(column).copied().flatten();
-        self.cell(at, column)
+        let values = &self.batch.shared.fetched.values;
+        self.cell(at, values.get(column).copied().flatten())
     }
 }
 

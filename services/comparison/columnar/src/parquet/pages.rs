@@ -95,7 +95,8 @@ pub(crate) struct Pages<R> {
 struct Call {
     /// What went wrong in here meanwhile.
     failure: Option<Error>,
-    headers: VecDeque<PageHeader>,
+    /// Of pages of values, and of dictionaries: these may be read long after they were passed over.
+    headers: [VecDeque<PageHeader>; 2],
     /// Bytes of all pages that were read, unpacked.
     unpacked: u64,
     /// Whether the file says that there are texts given by what they share.
@@ -189,8 +190,11 @@ fn locked(call: &Mutex<Call>) -> MutexGuard<'_, Call> {
 impl Call {
     /// Counts a page that is about to be read; its header ends where it begins.
     fn page(&mut self, begin: u64, packed: u64) -> std::result::Result<(), Error> {
-        let header = self.headers.iter().rposition(|header| header.end == begin);
-        let header = header.and_then(|at| self.headers.remove(at));
+        let headers = self.headers.iter_mut();
+        let header = headers.into_iter().find_map(|headers| {
+            let at = headers.iter().rposition(|header| header.end == begin)?;
+            headers.remove(at)
+        });
         self.unpacked += header.ok_or_else(damaged)?.unpacked.max(packed);
         if packed > PAGE_BYTES_MAX {
             return Err(too_large());
@@ -271,7 +275,11 @@ impl<T: Read> Header<T> {
             let mut head = Vec::with_capacity(HEAD_BYTES as usize);
             let read = self.rest.by_ref().take(HEAD_BYTES).read_to_end(&mut head);
             read.map_err(Error::Read)?;
-            let (unpacked, encoding) = said(&head).ok_or_else(damaged)?;
+            let Said {
+                kind,
+                unpacked,
+                encoding,
+            } = said(&head).ok_or_else(damaged)?;
             if unpacked > PAGE_BYTES_MAX {
                 return Err(too_large());
             }
@@ -284,11 +292,12 @@ impl<T: Read> Header<T> {
                 }
                 _ => {}
             }
+            let headers = &mut call.headers[usize::from(kind == DICTIONARY_PAGE)];
             // Those of pages that were passed over are never asked for.
-            if call.headers.len() == HEADERS_MAX {
-                call.headers.pop_front();
+            if headers.len() == HEADERS_MAX {
+                headers.pop_front();
             }
-            call.headers.push_back(PageHeader {
+            headers.push_back(PageHeader {
                 begin: self.begin,
                 end: self.begin,
                 unpacked,
@@ -304,7 +313,10 @@ impl<T: Read> Header<T> {
             _ => self.rest.read(buffer).map_err(Error::Read)?,
         };
         let mut call = locked(&self.call);
-        let mut headers = call.headers.iter_mut().rev();
+        let mut headers = call
+            .headers
+            .iter_mut()
+            .flat_map(|headers| headers.iter_mut().rev());
         if let Some(header) = headers.find(|header| header.begin == self.begin) {
             header.end += read as u64;
         }
@@ -312,10 +324,21 @@ impl<T: Read> Header<T> {
     }
 }
 
+/// An encoding.
 const DELTA_BYTE_ARRAY: u64 = 7;
 
-/// How large a page with this header is unpacked, and its encoding.
-fn said(mut head: &[u8]) -> Option<(u64, u64)> {
+/// What the header of a page says.
+#[derive(Debug, PartialEq)]
+struct Said {
+    kind: u64,
+    unpacked: u64,
+    encoding: u64,
+}
+
+const DICTIONARY_PAGE: u64 = 2;
+const DATA_PAGE_V2: u64 = 3;
+
+fn said(mut head: &[u8]) -> Option<Said> {
     let head = &mut head;
     let kind = positive(field(head)?)?;
     let unpacked = positive(field(head)?)?;
@@ -333,10 +356,13 @@ fn said(mut head: &[u8]) -> Option<(u64, u64)> {
     for _ in 0..before {
         field(head)?;
     }
-    Some((unpacked, positive(field(head)?)?))
+    let encoding = positive(field(head)?)?;
+    Some(Said {
+        kind,
+        unpacked,
+        encoding,
+    })
 }
-
-const DATA_PAGE_V2: u64 = 3;
 
 /// The next field. In Thrift's compact protocol one is its distance from the one before and its type (5 for
 /// 32 bits, 12 for what has fields of its own), then seven bits a byte, the sign lowest.
@@ -368,17 +394,24 @@ mod tests {
         let plain = [
             0x15, 0, 0x15, 0xD8, 4, 0x15, 0x90, 3, 0x2C, 0x15, 6, 0x15, 0,
         ];
-        assert_eq!(said(&plain), Some((300, 0)));
+        let found = |kind, unpacked, encoding| {
+            Some(Said {
+                kind,
+                unpacked,
+                encoding,
+            })
+        };
+        assert_eq!(said(&plain), found(0, 300, 0));
         let checked = [&plain[..8], &[0x15, 0, 0x1C], &plain[9..]].concat();
-        assert_eq!(said(&checked), Some((300, 0)));
+        assert_eq!(said(&checked), found(0, 300, 0));
         let second = [
             &[0x15, 6][..],
             &plain[2..8],
             &[0x5C, 0x15, 6, 0x15, 0, 0x15, 6, 0x15, 14],
         ];
-        assert_eq!(said(&second.concat()), Some((300, DELTA_BYTE_ARRAY)));
+        assert_eq!(said(&second.concat()), found(3, 300, DELTA_BYTE_ARRAY));
         let most = [&[0x15, 0, 0x15, 0xFE, 0xFF, 0xFF, 0xFF, 0x0F], &plain[5..]].concat();
-        assert_eq!(said(&most), Some((i32::MAX as u64, 0)));
+        assert_eq!(said(&most), found(0, i32::MAX as u64, 0));
         for (at, byte) in [(3, 1), (2, 0x25), (8, 0x25), (0, 0)] {
             let mut bad = plain;
             bad[at] = byte;

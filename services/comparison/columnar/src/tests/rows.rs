@@ -168,7 +168,7 @@ proptest! {
 }
 
 #[test]
-fn a_large_row_group_is_shared_by_threads() {
+fn large_row_groups_and_batches_are_shared_by_threads() {
     let rows: Vec<Cells> = (0..300_000)
         .map(|row| {
             let cell = |text: &str| Some(text.to_owned());
@@ -186,18 +186,26 @@ fn a_large_row_group_is_shared_by_threads() {
             ]
         })
         .collect();
-    let file = table(Format::Plain, &rows, &DataType::Utf8, rows.len());
-    let (report, seen) = compare(&file, settings(2, RowsPerPerson::Any)).expect("compared");
-    assert_eq!(seen.checkpoints.len(), 2, "pieces");
-    assert_eq!(report.counts.rows, 300_000);
-    assert_eq!(report.counts.outsiders(), 300_000 - 42_857 - 1);
     let expected = (0..300_000).filter(|row| row % 7 == 6 || *row == 299_999);
     let expected: Vec<_> = expected.map(|row| (row + 2, row.to_string())).collect();
-    let found = seen
-        .hits
-        .iter()
-        .map(|(row, _, [amount, _])| (*row, amount.clone()));
-    assert!(found.eq(expected));
+    for format in [Format::Parquet(Compression::SNAPPY), Format::Stream(None)] {
+        let file = table(format, &rows, &DataType::Utf8, rows.len());
+        let settings = settings(2, RowsPerPerson::Any);
+        let (report, seen) = compare(&file, settings).expect("compared");
+        assert_eq!(seen.checkpoints.len(), 2, "pieces");
+        assert_eq!(report.counts.rows, 300_000);
+        assert_eq!(report.counts.outsiders(), 300_000 - 42_857 - 1);
+        let found = seen.hits.iter();
+        let found = found.map(|(row, _, [amount, _])| (*row, amount.clone()));
+        assert!(found.eq(expected.iter().cloned()));
+        // From within, too.
+        let from = seen.checkpoints[0].0.clone();
+        let (again, rest) = compare_from(Some(from), &file, &columns(), settings).expect("resumed");
+        assert_eq!(
+            (&again, &rest.hits[..]),
+            (&report, &seen.hits[seen.checkpoints[0].1..])
+        );
+    }
 }
 
 #[test]
