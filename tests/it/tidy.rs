@@ -143,7 +143,7 @@ fn services_meet_only_in_proto() {
 
 #[test]
 fn libraries_stay_where_they_belong() {
-    let allowed: [(&str, &[&str]); 5] = [
+    let allowed: [(&str, &[&str]); 7] = [
         (
             "sqlx",
             &[
@@ -161,6 +161,8 @@ fn libraries_stay_where_they_belong() {
         ("async-graphql", &["gateway"]),
         ("async-graphql-axum", &["gateway"]),
         ("pglite-oxide", &["backstop"]),
+        ("parquet", &["comparison-columnar", "comparison"]),
+        ("arrow-ipc", &["comparison-columnar", "comparison"]),
     ];
     let deny = fs::read_to_string(root().join("deny.toml")).expect("deny.toml");
     let mut found = Vec::new();

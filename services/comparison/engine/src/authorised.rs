@@ -209,9 +209,13 @@ impl Authorised {
         self.persons.get(begin + at).copied()
     }
 
-    /// The normalised name that a row of a person must have.
-    pub(crate) fn name(&self, person: u32) -> Option<&str> {
-        self.names.get(person)
+    /// Whether a row with this name, without blanks around it, may be a person's.
+    pub(crate) fn check_name(&self, person: u32, text: &str) -> Result<(), Reason> {
+        match self.names.get(person) {
+            Some(_) if text.is_empty() => Err(Reason::Missing),
+            Some(name) if !name::is(text, name) => Err(Reason::NameMismatch),
+            _ => Ok(()),
+        }
     }
 }
 

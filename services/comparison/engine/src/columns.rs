@@ -35,6 +35,26 @@ pub(crate) struct Layout {
 pub const COLUMNS_MAX: usize = 1024;
 
 impl Layout {
+    /// Of a table, which finds its columns itself and hands them on in the order asked for: the number, the
+    /// name, the values. Of `optional` the ones it has.
+    pub(crate) fn of_table(columns: &Columns, optional: &[bool]) -> Self {
+        let first = 1 + usize::from(columns.name.is_some());
+        let required = columns.values.iter().map(|_| true);
+        let there = required.chain(optional.iter().copied());
+        let values: Vec<Option<usize>> = there
+            .enumerate()
+            .map(|(at, there)| there.then_some(first + at))
+            .collect();
+        let width = first + values.len();
+        Self {
+            id_number: 0,
+            name: columns.name.as_ref().map(|_| 1),
+            values,
+            width,
+            end: width,
+        }
+    }
+
     /// Finds the columns in the header row.
     pub(crate) fn find(
         columns: &Columns,

@@ -14,13 +14,14 @@ use serde::{Deserialize, Serialize};
 use crate::{
     authorised::Authorised,
     columns::{Columns, Layout},
-    encoding::Encoding,
+    encoding::{Encoding, bare},
     error::Error,
     id::fold,
-    input::{Input, Piece},
+    input::{self, Input},
     report::{Counts, Fault, Position, Reason, Report},
     rows::Cells,
-    scan::{Event, Findings, Reading, Scan, What},
+    scan::{Event, Findings, Reading, Scan, Span, What},
+    table::{Piece, Pieces, Survey, Table},
 };
 
 /// Threads at most: behind that, reading is what takes the time.
@@ -71,9 +72,22 @@ pub struct Hit<'a> {
     pub row: u64,
     /// Whose it is, see [`crate::AuthorisedBuilder::add`].
     pub person: u32,
-    text: &'a [u8],
-    layout: &'a Layout,
-    encoding: Encoding,
+    cells: Row<'a>,
+}
+
+/// Where the values of a row are.
+pub(crate) enum Row<'a> {
+    Text {
+        text: &'a [u8],
+        layout: &'a Layout,
+        encoding: Encoding,
+    },
+    Fetched {
+        piece: &'a dyn Piece,
+        /// Which one of those that were fetched.
+        at: usize,
+        values: usize,
+    },
 }
 
 impl<'a> Hit<'a> {
@@ -81,21 +95,39 @@ impl<'a> Hit<'a> {
     /// those, in [`Columns::optional`]; empty where the row has none.
     #[must_use]
     pub fn value(&self, at: usize) -> Cow<'a, str> {
-        let cell = self
-            .layout
-            .values
-            .get(at)
-            .copied()
-            .flatten()
-            .and_then(|at| Cells::of(self.text).nth(at));
-        cell.and_then(|cell| cell.text(self.encoding))
-            .unwrap_or_default()
+        match self.cells {
+            Row::Text {
+                text,
+                layout,
+                encoding,
+            } => {
+                let place = layout.values.get(at).copied().flatten();
+                let cell = place.and_then(|place| Cells::of(text).nth(place));
+                let text = cell.and_then(|cell| cell.text(encoding));
+                text.unwrap_or_default()
+            }
+            Row::Fetched {
+                piece,
+                at: row,
+                values,
+            } => {
+                let cell = (at < values).then(|| piece.value(row, at).ok()).flatten();
+                bare(cell.flatten().unwrap_or_default())
+            }
+        }
+    }
+
+    fn values(&self) -> usize {
+        match self.cells {
+            Row::Text { layout, .. } => layout.values.len(),
+            Row::Fetched { values, .. } => values,
+        }
     }
 
     /// Tells two rows with different values apart.
     fn fingerprint(&self) -> u64 {
         let mut hash = 0x9E37_79B9_7F4A_7C15;
-        for at in 0..self.layout.values.len() {
+        for at in 0..self.values() {
             for byte in self.value(at).bytes().map(u64::from).chain([256]) {
                 hash = fold(hash ^ byte, 0xC2B2_AE3D_27D4_EB4F) ^ byte << 32;
             }
@@ -127,7 +159,7 @@ pub struct Progress<'a> {
 }
 
 impl Progress<'_> {
-    /// Bytes of text behind us, unpacked.
+    /// Bytes behind us: of a text unpacked, of a file of columns as they lie there.
     #[must_use]
     pub fn bytes(&self) -> u64 {
         self.state.offset
@@ -155,7 +187,7 @@ pub struct Checkpoint(State);
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct State {
-    /// Bytes of text up to a row's begin.
+    /// Bytes up to a row's begin, as [`Progress::bytes`] has them.
     offset: u64,
     /// Number of the last row before that.
     row: u64,
@@ -167,6 +199,9 @@ struct State {
     layout: Layout,
     persons: u64,
     rows_per_person: RowsPerPerson,
+    /// What a table says that it is; none of a text.
+    #[serde(default)]
+    table: Option<u64>,
 }
 
 /// Compares files with authorised persons.
@@ -201,6 +236,48 @@ impl Comparison<'_> {
         self.compare(file, Some(checkpoint.0), Reading::Fast, sink)
     }
 
+    /// Compares a file of columns. Rows are counted as in a text, where the header is the first one, so the
+    /// first row is 2; there are no blank ones.
+    ///
+    /// # Errors
+    /// The file cannot be read to its end; or the sink broke off.
+    pub fn run_table(&self, table: impl Table, sink: &mut impl Sink) -> Result<Report, Error> {
+        self.compare_table(table, None, sink)
+    }
+
+    /// Goes on from a checkpoint.
+    ///
+    /// # Errors
+    /// Those of [`run_table`](Self::run_table), and that the checkpoint is of something else.
+    pub fn resume_table(
+        &self,
+        checkpoint: Checkpoint,
+        table: impl Table,
+        sink: &mut impl Sink,
+    ) -> Result<Report, Error> {
+        self.compare_table(table, Some(checkpoint.0), sink)
+    }
+
+    fn compare_table(
+        &self,
+        mut table: impl Table,
+        from: Option<State>,
+        sink: &mut impl Sink,
+    ) -> Result<Report, Error> {
+        let layout = Layout::of_table(self.columns, table.optional());
+        let beginning = self.beginning(0, 1, Encoding::Utf8, layout, Some(table.fingerprint()));
+        let header_rows = beginning.row;
+        let state = beginning.or(from)?;
+        let rows = state.row.checked_sub(header_rows);
+        table.skip(rows.ok_or(Error::OtherFile)?)?;
+        let survey = Survey {
+            authorised: self.authorised,
+            named: self.columns.name.is_some(),
+            values: state.layout.values.len(),
+        };
+        self.work(Pieces(table), survey, state, sink)
+    }
+
     fn compare<R: Read + Send>(
         &self,
         file: R,
@@ -210,39 +287,49 @@ impl Comparison<'_> {
     ) -> Result<Report, Error> {
         let piece_bytes = self.settings.piece_bytes.clamp(1, PIECE_BYTES_MAX);
         let mut input = Input::open(file, self.columns, piece_bytes)?;
-        let beginning = State {
-            offset: input.offset,
-            row: input.header_rows,
-            counts: Counts::default(),
-            positions: Vec::new(),
-            seen: Vec::new(),
-            encoding: input.encoding,
-            layout: input.layout.clone(),
-            persons: self.authorised.fingerprint(),
-            rows_per_person: self.settings.rows_per_person,
-        };
-        let state = match from {
-            None => beginning,
-            Some(state) => {
-                let of =
-                    |state: &State| (state.layout.clone(), state.encoding, state.rows_per_person);
-                if of(&state) != of(&beginning) {
-                    return Err(Error::OtherFile);
-                }
-                if state.persons != beginning.persons {
-                    return Err(Error::OtherPersons);
-                }
-                input.skip_to(state.offset)?;
-                state
-            }
-        };
         let (layout, encoding) = (input.layout.clone(), input.encoding);
+        let (offset, row) = (input.offset, input.header_rows);
+        let beginning = self.beginning(offset, row, encoding, layout.clone(), None);
+        let state = beginning.or(from)?;
+        input.skip_to(state.offset)?;
         let scan = Scan {
             authorised: self.authorised,
             layout: &layout,
             encoding,
             reading,
         };
+        self.work(input, scan, state, sink)
+    }
+
+    fn beginning(
+        &self,
+        offset: u64,
+        row: u64,
+        encoding: Encoding,
+        layout: Layout,
+        table: Option<u64>,
+    ) -> State {
+        State {
+            offset,
+            row,
+            counts: Counts::default(),
+            positions: Vec::new(),
+            seen: Vec::new(),
+            encoding,
+            layout,
+            persons: self.authorised.fingerprint(),
+            rows_per_person: self.settings.rows_per_person,
+            table,
+        }
+    }
+
+    fn work<I: Source>(
+        &self,
+        input: I,
+        look: impl Look<I::Piece>,
+        state: State,
+        sink: &mut impl Sink,
+    ) -> Result<Report, Error> {
         let mut first_rows = vec![
             None;
             match self.settings.rows_per_person {
@@ -267,7 +354,7 @@ impl Comparison<'_> {
                 sink,
             }),
             turn: Condvar::new(),
-            scan,
+            look,
         };
         thread::scope(|scope| {
             for _ in 1..self.settings.threads.clamp(1, THREADS_MAX) {
@@ -282,7 +369,7 @@ impl Comparison<'_> {
             .unwrap_or_else(PoisonError::into_inner);
         turns.ended.unwrap_or(Err(Error::BrokenOff))?;
         Ok(Report {
-            encoding,
+            encoding: turns.state.encoding,
             bytes: turns.state.offset,
             counts: turns.state.counts,
             positions: turns.state.positions,
@@ -290,15 +377,81 @@ impl Comparison<'_> {
     }
 }
 
+impl State {
+    /// This, or where a comparison of the same file with the same persons had come to.
+    fn or(self, from: Option<Self>) -> Result<Self, Error> {
+        let Some(state) = from else { return Ok(self) };
+        let of = |state: &Self| {
+            let file = (state.layout.clone(), state.encoding, state.table);
+            (file, state.rows_per_person)
+        };
+        if of(&state) != of(&self) {
+            return Err(Error::OtherFile);
+        }
+        if state.persons != self.persons {
+            return Err(Error::OtherPersons);
+        }
+        Ok(state)
+    }
+}
+
+/// Where pieces of a file come from.
+pub(crate) trait Source: Send {
+    type Piece: Default;
+
+    /// Reads the next piece; `false` if there is none.
+    fn next(&mut self, piece: &mut Self::Piece) -> Result<bool, Error>;
+}
+
+/// Finds in a piece whatever is more than an outsider's row.
+pub(crate) trait Look<P>: Sync {
+    fn look(&self, piece: &mut P, findings: &mut Findings) -> Result<(), Error>;
+
+    /// Of the byte behind a piece, as [`Progress::bytes`] has it.
+    fn end(&self, piece: &P) -> u64;
+
+    /// The row that was found there.
+    fn row<'p>(&'p self, piece: &'p P, span: Span) -> Option<Row<'p>>;
+}
+
+impl<R: Read + Send> Source for Input<R> {
+    type Piece = input::Piece;
+
+    fn next(&mut self, piece: &mut Self::Piece) -> Result<bool, Error> {
+        self.next(piece)
+    }
+}
+
+impl Look<input::Piece> for Scan<'_> {
+    fn look(&self, piece: &mut input::Piece, findings: &mut Findings) -> Result<(), Error> {
+        self.piece(piece, findings);
+        Ok(())
+    }
+
+    fn end(&self, piece: &input::Piece) -> u64 {
+        piece.end
+    }
+
+    fn row<'p>(&'p self, piece: &'p input::Piece, span: Span) -> Option<Row<'p>> {
+        let text = piece.text().get(span.begin as usize..span.end as usize)?;
+        let (layout, encoding) = (self.layout, self.encoding);
+        Some(Row::Text {
+            text,
+            layout,
+            encoding,
+        })
+    }
+}
+
 /// What the threads share. Each takes the next piece of the input, looks at it by itself, and waits for
 /// its turn to hand on what it has found: so there are never more pieces in memory than threads, and
 /// rows arrive in order.
-struct Work<'a, R, S> {
+struct Work<'a, I, L, S> {
     /// Number of the next piece, and where it comes from.
-    input: Mutex<(u64, Input<R>)>,
+    input: Mutex<(u64, I)>,
     turns: Mutex<Turns<'a, S>>,
     turn: Condvar,
-    scan: Scan<'a>,
+    look: L,
 }
 
 struct Turns<'a, S> {
@@ -312,10 +465,10 @@ struct Turns<'a, S> {
     sink: &'a mut S,
 }
 
-impl<'a, R: Read, S: Sink> Work<'a, R, S> {
+impl<'a, I: Source, L: Look<I::Piece>, S: Sink> Work<'a, I, L, S> {
     fn run(&self) {
         let _end = EndOnPanic(self);
-        let (mut piece, mut findings) = (Piece::default(), Findings::default());
+        let (mut piece, mut findings) = (I::Piece::default(), Findings::default());
         loop {
             let (number, more) = {
                 let mut input = self.input.lock().unwrap_or_else(PoisonError::into_inner);
@@ -323,9 +476,10 @@ impl<'a, R: Read, S: Sink> Work<'a, R, S> {
                 input.0 += 1;
                 (number, input.1.next(&mut piece))
             };
-            if matches!(more, Ok(true)) {
-                self.scan.piece(&piece, &mut findings);
-            }
+            let looked = match more {
+                Ok(true) => self.look.look(&mut piece, &mut findings).map(|()| true),
+                ended => ended,
+            };
             let mut turns = self.turns();
             while turns.next != number && turns.ended.is_none() {
                 turns = self
@@ -336,9 +490,9 @@ impl<'a, R: Read, S: Sink> Work<'a, R, S> {
             if turns.ended.is_some() {
                 return;
             }
-            turns.ended = match more {
+            turns.ended = match looked {
                 Ok(true) => turns
-                    .hand_on(&piece, &findings)
+                    .hand_on(&self.look, &piece, &findings)
                     .is_break()
                     .then_some(Err(Error::BrokenOff)),
                 Ok(false) => Some(Ok(())),
@@ -360,9 +514,9 @@ impl<'a, R: Read, S: Sink> Work<'a, R, S> {
 }
 
 /// A sink that panics must not leave the other threads waiting.
-struct EndOnPanic<'a, 'b, R: Read, S: Sink>(&'a Work<'b, R, S>);
+struct EndOnPanic<'a, 'b, I: Source, L: Look<I::Piece>, S: Sink>(&'a Work<'b, I, L, S>);
 
-impl<R: Read, S: Sink> Drop for EndOnPanic<'_, '_, R, S> {
+impl<I: Source, L: Look<I::Piece>, S: Sink> Drop for EndOnPanic<'_, '_, I, L, S> {
     fn drop(&mut self) {
         if thread::panicking() {
             self.0.turns().ended = Some(Err(Error::BrokenOff));
@@ -372,18 +526,23 @@ impl<R: Read, S: Sink> Drop for EndOnPanic<'_, '_, R, S> {
 }
 
 impl<S: Sink> Turns<'_, S> {
-    fn hand_on(&mut self, piece: &Piece, findings: &Findings) -> ControlFlow<()> {
+    fn hand_on<P>(
+        &mut self,
+        look: &impl Look<P>,
+        piece: &P,
+        findings: &Findings,
+    ) -> ControlFlow<()> {
         for event in &findings.events {
-            self.event(piece.text(), event);
+            self.event(look, piece, event);
         }
         let state = &mut self.state;
         state.row += u64::from(findings.rows);
         state.counts.rows += u64::from(findings.rows - findings.blank_rows);
-        state.offset = piece.end;
+        state.offset = look.end(piece);
         self.sink.advanced(&Progress { state })
     }
 
-    fn event(&mut self, text: &[u8], event: &Event) {
+    fn event<P>(&mut self, look: &impl Look<P>, piece: &P, event: &Event) {
         let row = self.state.row + 1 + u64::from(event.row);
         let fault = match event.what {
             What::Fault { person, reason } => Fault {
@@ -392,14 +551,12 @@ impl<S: Sink> Turns<'_, S> {
                 person,
                 earlier: None,
             },
-            What::Hit { person, begin, end } => {
-                let hit = Hit {
-                    row,
-                    person,
-                    text: &text[begin as usize..end as usize],
-                    layout: &self.state.layout,
-                    encoding: self.state.encoding,
+            What::Hit { person, span } => {
+                // It was found there.
+                let Some(cells) = look.row(piece, span) else {
+                    return;
                 };
+                let hit = Hit { row, person, cells };
                 match self
                     .first_rows
                     .get_mut(person as usize)

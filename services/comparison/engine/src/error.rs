@@ -8,29 +8,43 @@ pub enum Error {
     /// The file could not be read.
     #[error("the file cannot be read")]
     Read(#[source] io::Error),
-    /// A gzip ends before its end: the rest is missing.
-    #[error("the gzip ends too early")]
+    /// A gzip or a columnar file ends before its end: the rest is missing.
+    #[error("the file ends too early")]
     Truncated,
-    /// A gzip is damaged, or something stands behind it.
-    #[error("the gzip is damaged")]
+    /// A gzip or a columnar file is damaged, or something stands behind it.
+    #[error("the file is damaged")]
     Damaged(#[source] io::Error),
+    /// A columnar file that is read by no means, or only in smaller parts.
+    #[error("the file is not read, expected {expected}")]
+    Unsupported {
+        /// What would be read.
+        expected: &'static str,
+    },
     /// UTF-16 is not read.
     #[error("the file is UTF-16, expected UTF-8 or GB18030")]
     Utf16,
     /// There is no row at all, or none within [`crate::ROW_BYTES_MAX`].
     #[error("the file has no header row")]
     NoHeader,
-    /// The header row lacks a column.
-    #[error("the header row has no column {column}")]
+    /// The file lacks a column.
+    #[error("the file has no column {column}")]
     ColumnMissing {
         /// Which one.
         column: String,
     },
-    /// The header row has a column twice.
-    #[error("the header row has the column {column} twice")]
+    /// The file has a column twice.
+    #[error("the file has the column {column} twice")]
     ColumnTwice {
         /// Which one.
         column: String,
+    },
+    /// A column of a columnar file has a type that cannot hold what it should.
+    #[error("the column {column} is not {expected}")]
+    ColumnType {
+        /// Which one.
+        column: String,
+        /// What it should hold.
+        expected: &'static str,
     },
     /// The checkpoint is of another file, or of other columns of it.
     #[error("the checkpoint is of another file")]

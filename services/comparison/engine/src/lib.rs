@@ -8,7 +8,9 @@
 //!
 //! [`Comparison::run`] is the way in: a [`Read`](std::io::Read) of CSV in UTF-8 or GB18030, plain or gzip,
 //! goes in, and a [`Sink`] takes what is found, in the order of rows. [`Progress::checkpoint`] is where
-//! [`Comparison::resume`] goes on after a crash.
+//! [`Comparison::resume`] goes on after a crash. Files of columns come in by [`Comparison::run_table`]: what
+//! reads their formats is outside, and is asked for the ID numbers of all rows, and for names and values of
+//! authorised persons' rows alone.
 #![warn(missing_docs)]
 
 mod authorised;
@@ -22,6 +24,8 @@ mod name;
 mod report;
 mod rows;
 mod scan;
+mod sieve;
+mod table;
 
 pub use authorised::{Authorised, AuthorisedBuilder, PERSONS_MAX, Refused};
 pub use columns::{COLUMNS_MAX, Columns};
@@ -30,3 +34,4 @@ pub use encoding::Encoding;
 pub use error::Error;
 pub use report::{Counts, Fault, Position, Reason, Report};
 pub use rows::ROW_BYTES_MAX;
+pub use table::{Numbers, Piece, Table};

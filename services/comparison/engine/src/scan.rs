@@ -6,14 +6,14 @@
 use memchr::memchr;
 
 use crate::{
-    authorised::{Authorised, Place},
+    authorised::Authorised,
     columns::Layout,
     encoding::Encoding,
     id::Number,
     input::{Piece, is_blank},
-    name,
     report::Reason,
     rows::{Cells, ROW_BYTES_MAX},
+    sieve::{Candidate, Sieve},
 };
 
 /// A row that is more than an outsider's.
@@ -26,16 +26,23 @@ pub(crate) struct Event {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum What {
-    /// A good row of an authorised person, and where it is in the piece.
+    /// A good row of an authorised person.
     Hit {
         person: u32,
-        begin: u32,
-        end: u32,
+        span: Span,
     },
     Fault {
         person: Option<u32>,
         reason: Reason,
     },
+}
+
+/// Where a row is in its piece: of a text from which byte to which, of a table its place among the rows
+/// that were fetched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Span {
+    pub begin: u32,
+    pub end: u32,
 }
 
 /// What is found in a piece.
@@ -45,30 +52,11 @@ pub(crate) struct Findings {
     pub events: Vec<Event>,
     pub rows: u32,
     pub blank_rows: u32,
-    /// Rows with a good number, up to [`BATCH`].
-    batch: Vec<Candidate>,
-    /// Those of them that passed the filter.
-    candidates: Vec<Candidate>,
-    /// And where their numbers would be.
-    places: Vec<Place>,
+    /// Of a text, where it has not been told yet whose rows they are.
+    lines: Sieve<Span>,
+    /// The same of a table.
+    pub numbers: Sieve<Number>,
 }
-
-/// A row with a good number.
-///
-/// Looking whose number it is takes three looks into memory that no cache holds. They are made for many
-/// rows at once, each kind in a loop of its own without a branch that depends on it: so the looks for
-/// different rows overlap, instead of one waiting for the other.
-#[derive(Clone, Copy)]
-struct Candidate {
-    /// Of the number.
-    hash: u64,
-    row: u32,
-    begin: u32,
-    end: u32,
-}
-
-/// Rows whose filter is looked at together: one bit of a word for each.
-const BATCH: usize = 64;
 
 /// How rows are read. The result is the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,9 +82,7 @@ const CLEAN_BYTES: usize = 19;
 impl Scan<'_> {
     /// Looks at all rows of a piece.
     pub(crate) fn piece(&self, piece: &Piece, findings: &mut Findings) {
-        findings.events.clear();
-        findings.candidates.clear();
-        (findings.rows, findings.blank_rows) = (0, 0);
+        findings.clear();
         let text = piece.text();
         let mut at = 0;
         for odd in &piece.odd {
@@ -113,7 +99,6 @@ impl Scan<'_> {
             at = odd.next as usize;
         }
         self.lines(text, at, text.len(), findings);
-        self.sift(findings);
         self.candidates(text, findings);
         // Faults are there already: two sorted runs.
         findings.events.sort_by_key(|event| event.row);
@@ -195,54 +180,28 @@ impl Scan<'_> {
     /// Takes a row with a good number.
     #[inline]
     fn good(&self, hash: u64, begin: usize, end: usize, findings: &mut Findings) {
-        let (row, begin, end) = (findings.rows, begin as u32, end as u32);
-        findings.batch.push(Candidate {
+        let (begin, end) = (begin as u32, end as u32);
+        let candidate = Candidate {
             hash,
-            row,
-            begin,
-            end,
-        });
-        if findings.batch.len() == BATCH {
-            self.sift(findings);
-        }
-    }
-
-    /// Lets outsiders go, nearly all of them.
-    fn sift(&self, findings: &mut Findings) {
-        let mut passed = 0u64;
-        for (candidate, at) in findings.batch.iter().zip(0..BATCH) {
-            passed |= u64::from(self.authorised.may_have(candidate.hash)) << at;
-        }
-        while passed != 0 {
-            findings
-                .candidates
-                .push(findings.batch[passed.trailing_zeros() as usize]);
-            passed &= passed - 1;
-        }
-        findings.batch.clear();
+            row: findings.rows,
+            what: Span { begin, end },
+        };
+        findings.lines.push(candidate, self.authorised);
     }
 
     /// Looks whose numbers they are, and at the rest of the rows of authorised persons.
     fn candidates(&self, text: &[u8], findings: &mut Findings) {
-        let hashes = findings.candidates.iter().map(|candidate| candidate.hash);
-        self.authorised.find(hashes, &mut findings.places);
-        for (candidate, place) in findings.candidates.iter().zip(&findings.places) {
-            let text = &text[candidate.begin as usize..candidate.end as usize];
+        let Findings { events, lines, .. } = findings;
+        for (candidate, place) in lines.finish(self.authorised) {
+            let span = candidate.what;
+            let text = &text[span.begin as usize..span.end as usize];
             // It was read before.
             let number = self.number(text).ok();
             let person = number.and_then(|number| self.authorised.person(number, place));
             let Some(person) = person else { continue };
-            let Candidate {
-                row, begin, end, ..
-            } = *candidate;
-            let what = match self.judge(text, person) {
-                Ok(()) => What::Hit { person, begin, end },
-                Err(reason) => What::Fault {
-                    person: Some(person),
-                    reason,
-                },
-            };
-            findings.events.push(Event { row, what });
+            let row = candidate.row;
+            let what = What::of(person, span, self.judge(text, person));
+            events.push(Event { row, what });
         }
     }
 
@@ -260,12 +219,8 @@ impl Scan<'_> {
                 continue;
             }
             let text = cell.text(self.encoding).ok_or(Reason::Unreadable)?;
-            match self.authorised.name(person) {
-                Some(_) if is_name && text.is_empty() => named = Err(Reason::Missing),
-                Some(name) if is_name && !name::is(&text, name) => {
-                    named = Err(Reason::NameMismatch);
-                }
-                _ => {}
+            if is_name {
+                named = self.authorised.check_name(person, &text);
             }
         }
         if cells < self.layout.width {
@@ -288,8 +243,29 @@ fn clean(row: &[u8]) -> Option<Number> {
     }
 }
 
+impl What {
+    /// What an authorised person's row is, once it has been judged.
+    pub(crate) fn of(person: u32, span: Span, judged: Result<(), Reason>) -> Self {
+        match judged {
+            Ok(()) => Self::Hit { person, span },
+            Err(reason) => Self::Fault {
+                person: Some(person),
+                reason,
+            },
+        }
+    }
+}
+
 impl Findings {
-    fn note(&mut self, what: What) {
+    /// Begins with another piece.
+    pub(crate) fn clear(&mut self) {
+        self.events.clear();
+        self.lines.clear();
+        self.numbers.clear();
+        (self.rows, self.blank_rows) = (0, 0);
+    }
+
+    pub(crate) fn note(&mut self, what: What) {
         let row = self.rows;
         self.events.push(Event { row, what });
     }

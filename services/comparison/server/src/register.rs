@@ -2,16 +2,19 @@
 //! persons who are asked about leave the reader.
 
 use std::{
-    io::{self, ErrorKind, Read},
+    io::{self, Cursor, ErrorKind, Read},
     num::NonZero,
     ops::ControlFlow,
+    sync::{Mutex, PoisonError},
     thread,
 };
 
+use bytes::Bytes;
 use chassis::{
     error::Error,
     upload::{self, incomplete},
 };
+use comparison_columnar::{Kind, arrow::Stream, parquet::Register};
 use comparison_core::{answer::Told, contract::Contract, row::Values};
 use comparison_engine as engine;
 use comparison_engine::{Authorised, Columns, Reason, RowsPerPerson, Settings};
@@ -25,6 +28,12 @@ use crate::file::{self, BAD_ROWS_MAX, Parts, bad_row};
 const FILE_BYTES_MAX: u64 = 4 << 30;
 /// Largest file unpacked. A gzip can be a thousand times as large as it looks.
 const TEXT_BYTES_MAX: u64 = 32 << 30;
+/// Rows of a file: of columns a few bytes may be as many as somebody likes.
+const ROWS_MAX: u64 = 1 << 31;
+/// Largest file of Parquet. It says at its end what is in it, so it is held in memory until it has come.
+const PARQUET_BYTES_MAX: u64 = 256 << 20;
+/// One of them at a time; others wait in their connections.
+static PARQUET: Mutex<()> = Mutex::new(());
 /// Chunks ahead of the engine; a sender who is faster waits.
 const CHUNKS_AHEAD: usize = 16;
 /// Rows of one person that are looked at: nobody has more accounts or cars, and a file cannot fill the
@@ -187,7 +196,7 @@ fn read(
             ..Settings::default()
         },
     };
-    let pipe = Pipe {
+    let mut pipe = Pipe {
         chunks,
         chunk: Vec::new(),
         read: 0,
@@ -201,7 +210,23 @@ fn read(
         rows_refused: 0,
         bad_rows: Vec::new(),
     };
-    let report = comparison.run(pipe, &mut sink).map_err(error)?;
+    let mut beginning = Vec::with_capacity(Kind::BYTES);
+    let mut read = pipe.by_ref().take(Kind::BYTES as u64);
+    read.read_to_end(&mut beginning).map_err(|_| incomplete())?;
+    let kind = Kind::of(&beginning);
+    let file = Cursor::new(beginning).chain(pipe);
+    let report = match kind {
+        Kind::Text | Kind::Gzip => comparison.run(file, &mut sink),
+        Kind::ArrowStream | Kind::ArrowFile => {
+            Stream::open(file, &columns).and_then(|table| comparison.run_table(table, &mut sink))
+        }
+        Kind::Parquet => {
+            let _turn = PARQUET.lock().unwrap_or_else(PoisonError::into_inner);
+            Register::open(Bytes::from(whole(file)?), &columns)
+                .and_then(|table| comparison.run_table(table, &mut sink))
+        }
+    };
+    let report = report.map_err(error)?;
     let count = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
     Ok(Compared {
         sha256: String::new(),
@@ -211,6 +236,18 @@ fn read(
         rows_refused: sink.rows_refused,
         bad_rows: sink.bad_rows,
     })
+}
+
+/// All of a file that has to be there before it can be read.
+fn whole(file: impl Read) -> Result<Vec<u8>, Error> {
+    let mut bytes = Vec::new();
+    file.take(PARQUET_BYTES_MAX + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|_| incomplete())?;
+    if bytes.len() as u64 > PARQUET_BYTES_MAX {
+        return Err(Error::invalid("file", "PARQUET_TOO_LARGE", "256 MiB"));
+    }
+    Ok(bytes)
 }
 
 /// Keeps what is found of those asked about.
@@ -291,7 +328,9 @@ impl engine::Sink for Sink {
     }
 
     fn advanced(&mut self, progress: &engine::Progress<'_>) -> ControlFlow<()> {
-        if progress.bytes() > TEXT_BYTES_MAX || self.found.len() > FOUND_MAX {
+        let rows = progress.counts().rows;
+        let found = self.found.len();
+        if progress.bytes() > TEXT_BYTES_MAX || rows > ROWS_MAX || found > FOUND_MAX {
             return ControlFlow::Break(());
         }
         ControlFlow::Continue(())
@@ -325,14 +364,18 @@ fn error(error: engine::Error) -> Error {
     let invalid = |code, expected: &str| Error::invalid("file", code, expected);
     match error {
         E::Read(_) => incomplete(),
-        E::Truncated => invalid("FILE_TRUNCATED", "a whole gzip"),
-        E::Damaged(_) => invalid("MALFORMED_FILE", "an undamaged gzip"),
+        E::Truncated => invalid("FILE_TRUNCATED", "a whole file"),
+        E::Damaged(_) => invalid("MALFORMED_FILE", "an undamaged file"),
+        E::Unsupported { expected } => invalid("FILE_UNSUPPORTED", expected),
         E::Utf16 => invalid("FILE_ENCODING", "UTF-8 or GB18030"),
         E::NoHeader => invalid("HEADER_MISSING", "headers in the first row"),
         E::ColumnMissing { column } => invalid("HEADER_MISSING", &column),
         E::ColumnTwice { column } => invalid("HEADER_DUPLICATE", &column),
+        E::ColumnType { column, expected } => {
+            invalid("COLUMN_TYPE", &format!("{column}: {expected}"))
+        }
         E::BrokenOff => {
-            too_large("a file of 4 GiB, 32 GiB unpacked, 500000 rows of those asked about")
+            too_large("a file of 4 GiB, 32 GiB unpacked, 2^31 rows, 500000 of those asked about")
         }
         E::OtherFile | E::OtherPersons => Error::Internal(error.into()),
     }

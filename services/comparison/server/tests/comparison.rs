@@ -2,6 +2,8 @@
 
 #[path = "comparison/alerts.rs"]
 mod alerts;
+#[path = "comparison/columns.rs"]
+mod columns;
 #[path = "comparison/compare.rs"]
 mod compare;
 #[path = "comparison/correction.rs"]

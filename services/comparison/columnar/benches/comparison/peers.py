@@ -1,6 +1,7 @@
 """What the engine is measured against: the same question to DuckDB or Polars.
 
 peers.py duckdb|polars FILE IDS        counts hits and sums their amounts; prints times of that alone
+peers.py parquet FILE OUT              writes the rows as DuckDB writes Parquet
 peers.py answers clean|dirty FILE IDS OUT   DuckDB's answer row for row
 """
 
@@ -12,16 +13,28 @@ import time
 THREADS = 2
 
 
+def rows_of(file):
+    return f"""read_csv('{file}', header=true, auto_detect=false, delim=',', quote='"', escape='"',
+                      columns={{'id': 'VARCHAR', 'name': 'VARCHAR',
+                               'amount': 'DECIMAL(12,2)', 'date': 'DATE'}})"""
+
+
+def parquet(file, out):
+    import duckdb
+
+    database = duckdb.connect(config={"threads": THREADS})
+    database.sql(f"COPY (SELECT * FROM {rows_of(file)}) TO '{out}' (FORMAT parquet)")
+
+
 def duckdb_sum(file, ids):
     import duckdb
 
     database = duckdb.connect(config={"threads": THREADS})
+    rows = f"read_parquet('{file}')" if file.endswith(".parquet") else rows_of(file)
     return lambda: database.execute(
         f"""
         SELECT count(*), sum(amount)
-        FROM read_csv('{file}', header=true, auto_detect=false, delim=',', quote='"', escape='"',
-                      columns={{'id': 'VARCHAR', 'name': 'VARCHAR',
-                               'amount': 'DECIMAL(12,2)', 'date': 'DATE'}})
+        FROM {rows}
         WHERE id IN (SELECT id FROM read_csv('{ids}', header=true, auto_detect=false, delim=',',
                                              columns={{'id': 'VARCHAR', 'name': 'VARCHAR'}}))
         """
@@ -37,9 +50,9 @@ def polars_sum(file, ids):
     def run():
         text = polars.String
         wanted = polars.scan_csv(ids, schema={"id": text, "name": text}).select("id")
-        rows = polars.scan_csv(
-            file, schema={"id": text, "name": text, "amount": polars.Float64, "date": text}
-        )
+        schema = {"id": text, "name": text, "amount": polars.Float64, "date": text}
+        is_parquet = file.endswith(".parquet")
+        rows = polars.scan_parquet(file) if is_parquet else polars.scan_csv(file, schema=schema)
         found = rows.join(wanted, on="id", how="semi")
         found = found.select(polars.len(), (polars.col("amount") * 100).round().sum() / 100)
         return found.collect(engine="streaming").row(0)
@@ -132,6 +145,8 @@ if __name__ == "__main__":
             timed(duckdb_sum(file, ids))
         case ["polars", file, ids]:
             timed(polars_sum(file, ids))
+        case ["parquet", file, out]:
+            parquet(file, out)
         case ["answers", which, file, ids, out]:
             answers(which, file, ids, out)
         case _:

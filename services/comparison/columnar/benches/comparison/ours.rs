@@ -8,6 +8,11 @@ use std::{
 };
 
 use anyhow::Context as _;
+use comparison_columnar::{
+    Kind,
+    arrow::Stream,
+    parquet::{OnDisk, Register},
+};
 use comparison_engine::{Authorised, Columns, Comparison, Fault, Hit, Settings, Sink};
 use memchr::memchr;
 use serde_json::json;
@@ -169,7 +174,18 @@ pub fn run(
         amount_fen: 0,
         failed: false,
     };
-    let report = comparison.run(File::open(file)?, &mut found)?;
+    let mut beginning = [0; Kind::BYTES];
+    File::open(file)?.read_exact(&mut beginning)?;
+    let file = File::open(file)?;
+    let report = match Kind::of(&beginning) {
+        Kind::Text | Kind::Gzip => comparison.run(file, &mut found),
+        Kind::ArrowStream | Kind::ArrowFile => {
+            comparison.run_table(Stream::open(file, &columns)?, &mut found)
+        }
+        Kind::Parquet => {
+            comparison.run_table(Register::open(OnDisk::of(file)?, &columns)?, &mut found)
+        }
+    }?;
     found.out.flush()?;
     anyhow::ensure!(!found.failed, "an answer could not be written");
     let status = fs::read_to_string("/proc/self/status")?;

@@ -1,4 +1,4 @@
-//! The engine beside DuckDB, Polars and `wc -l`: `tests/bench comparison [--quick]`. docs/benches.md
+//! The comparison beside DuckDB, Polars and `wc -l`: `tests/bench comparison [--quick]`. docs/benches.md
 //! says what each figure means.
 
 mod child;
@@ -9,6 +9,7 @@ mod ours;
 use std::{
     fs,
     io::{BufRead as _, BufReader},
+    mem::ManuallyDrop,
     path::{Path, PathBuf},
     process::{Command, ExitCode},
 };
@@ -45,6 +46,11 @@ fn run() -> anyhow::Result<()> {
         ["--quick"] => bench(1_000_000),
         // For a profiler: the files, and then a comparison of one of them.
         ["files", folder] => files::write(10_000_000, Path::new(folder)),
+        ["parquet", folder] => {
+            let path = PathBuf::from(folder);
+            let python = peers(&cache()?)?;
+            write_parquet(&ManuallyDrop::new(Folder { path, python }))
+        }
         ["ours", task, file, persons, out, ref numbers @ ..] => {
             let task = Task::ALL
                 .iter()
@@ -95,11 +101,16 @@ impl Drop for Folder {
     }
 }
 
-fn bench(rows: u64) -> anyhow::Result<()> {
+/// What later runs find again.
+fn cache() -> anyhow::Result<PathBuf> {
     let executable = std::env::current_exe()?;
     // target/release/deps/comparison-…
     let target = executable.ancestors().nth(3).context("a target folder")?;
-    let cache = target.join("bench-cache");
+    Ok(target.join("bench-cache"))
+}
+
+fn bench(rows: u64) -> anyhow::Result<()> {
+    let cache = cache()?;
     let path = cache.join(format!("comparison-{}", std::process::id()));
     fs::create_dir_all(&path)?;
     let folder = Folder {
@@ -108,8 +119,16 @@ fn bench(rows: u64) -> anyhow::Result<()> {
     };
     note(&format!("{rows} rows, {} persons", files::AUTHORISED));
     files::write(rows, &folder.path)?;
+    write_parquet(&folder)?;
     check(&folder)?;
     measure(&folder)
+}
+
+/// The clean rows in Parquet, as DuckDB writes it.
+fn write_parquet(folder: &Folder) -> anyhow::Result<()> {
+    let text = |name: &str| folder.at(name).display().to_string();
+    let arguments = ["parquet", &text("clean.csv"), &text("clean.parquet")];
+    child::run(&mut folder.peer(&arguments)).map(|_| ())
 }
 
 /// DuckDB and Polars in an environment of their own, which later runs find again.
@@ -141,16 +160,17 @@ fn peers(cache: &Path) -> anyhow::Result<PathBuf> {
     Ok(python)
 }
 
-/// Our answers are DuckDB's, row for row; those to the same rows in GBK too.
+/// Our answers are DuckDB's, row for row; those to the same rows in GBK or in Parquet too.
 fn check(folder: &Folder) -> anyhow::Result<()> {
     let text = |name: &str| folder.at(name).display().to_string();
     for (which, task, file) in [
         ("clean", "rows", "clean.csv"),
+        ("clean", "rows", "clean.parquet"),
         ("dirty", "verdicts", "dirty.csv"),
         ("dirty", "verdicts", "gbk.csv"),
     ] {
         note(&format!("answers to {file}"));
-        if file != "gbk.csv" {
+        if !["gbk.csv", "clean.parquet"].contains(&file) {
             let file = text(file);
             let arguments = [
                 "answers",
@@ -178,62 +198,97 @@ fn check(folder: &Folder) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Times of a program and its peers, in turn.
+#[derive(Default)]
+struct Times {
+    ours: Vec<Took>,
+    duckdb: Vec<Took>,
+    polars: Vec<Took>,
+    peaks: Vec<f64>,
+}
+
+fn cpu(took: &[Took]) -> f64 {
+    median(took.iter().map(|took| took.cpu_s).collect())
+}
+
+fn wall(took: &[Took]) -> f64 {
+    median(took.iter().map(|took| took.wall_s).collect())
+}
+
 fn measure(folder: &Folder) -> anyhow::Result<()> {
-    let (mut wc, mut ours, mut duckdb) = (Vec::new(), Vec::new(), Vec::new());
-    let (mut polars, mut dirt, mut peaks) = (Vec::new(), Vec::new(), Vec::new());
-    let text = |name: &str| folder.at(name).display().to_string();
-    let (clean, persons) = (text("clean.csv"), text("persons.csv"));
+    let (mut wc, mut dirt) = (Vec::new(), Vec::new());
+    let (mut text, mut parquet) = (Times::default(), Times::default());
+    let path = |name: &str| folder.at(name).display().to_string();
+    let persons = path("persons.csv");
     let mut sums: Vec<(Value, Value)> = Vec::new();
     let mut sum = |command: &mut Command| -> anyhow::Result<(Value, Took)> {
         let (printed, took) = child::answer(command)?;
         sums.push((printed["hits"].clone(), printed["amount_fen"].clone()));
         Ok((printed, took))
     };
+    let of = |took: Took| format!("{:.2}/{:.2}", took.cpu_s, took.wall_s);
     // The first round only warms up.
     for round in 0..=ROUNDS {
-        let floor = child::run(Command::new("wc").args(["-l", &clean]))?.1;
-        let (printed, found) = sum(&mut folder.ours("sum", "clean.csv")?)?;
-        let by_duckdb = sum(&mut folder.peer(&["duckdb", &clean, &persons]))?;
-        let by_polars = sum(&mut folder.peer(&["polars", &clean, &persons]))?;
+        let floor = child::run(Command::new("wc").args(["-l", &path("clean.csv")]))?.1;
+        for (file, times) in [("clean.csv", &mut text), ("clean.parquet", &mut parquet)] {
+            let (printed, ours) = sum(&mut folder.ours("sum", file)?)?;
+            let by_duckdb = sum(&mut folder.peer(&["duckdb", &path(file), &persons]))?;
+            let by_polars = sum(&mut folder.peer(&["polars", &path(file), &persons]))?;
+            let mib = |printed: &Value| printed["peak_kib"].as_f64().map(|kib| kib / 1024.0);
+            note(&format!(
+                "{file}: CPU/wall s: ours {}, DuckDB {} in {:.0} MiB, Polars {} in {:.0} MiB",
+                of(ours),
+                of(by_duckdb.1),
+                mib(&by_duckdb.0).unwrap_or_default(),
+                of(by_polars.1),
+                mib(&by_polars.0).unwrap_or_default(),
+            ));
+            if round > 0 {
+                times.ours.push(ours);
+                times.duckdb.push(by_duckdb.1);
+                times.polars.push(by_polars.1);
+                times.peaks.push(mib(&printed).context("a peak")?);
+            }
+        }
         let (_, dirty) = child::answer(&mut folder.ours("verdicts", "gbk.csv")?)?;
-        let of = |took: Took| format!("{:.2}/{:.2}", took.cpu_s, took.wall_s);
-        note(&format!(
-            "CPU/wall s: wc {}, ours {}, DuckDB {} in {} MiB, Polars {} in {} MiB, dirt {}",
-            of(floor),
-            of(found),
-            of(by_duckdb.1),
-            by_duckdb.0["peak_kib"].as_u64().unwrap_or(0) / 1024,
-            of(by_polars.1),
-            by_polars.0["peak_kib"].as_u64().unwrap_or(0) / 1024,
-            of(dirty),
-        ));
+        note(&format!("wc {}, dirt {}", of(floor), of(dirty)));
         if round > 0 {
             wc.push(floor);
-            ours.push(found);
-            duckdb.push(by_duckdb.1);
-            polars.push(by_polars.1);
             dirt.push(dirty);
-            peaks.push(printed["peak_kib"].as_f64().context("a peak")? / 1024.0);
         }
     }
     ensure!(
         sums.windows(2).all(|pair| pair[0] == pair[1]),
         "sums differ: {sums:?}"
     );
-    let cpu = |took: &[Took]| median(took.iter().map(|took| took.cpu_s).collect());
-    let wall = |took: &[Took]| median(took.iter().map(|took| took.wall_s).collect());
-    figure::print("cpu_vs_wc", "s", cpu(&ours), Some(cpu(&wc)), 3.0);
-    figure::print("cpu_vs_duckdb", "s", cpu(&ours), Some(cpu(&duckdb)), 0.2);
-    figure::print("cpu_vs_polars", "s", cpu(&ours), Some(cpu(&polars)), 0.2);
+    let Times { ours, .. } = &text;
+    let duckdb = Some(cpu(&text.duckdb));
+    figure::print("cpu_vs_wc", "s", cpu(ours), Some(cpu(&wc)), 3.0);
+    figure::print("cpu_vs_duckdb", "s", cpu(ours), duckdb, 0.2);
     figure::print(
-        "wall_vs_duckdb",
+        "cpu_vs_polars",
         "s",
-        wall(&ours),
-        Some(wall(&duckdb)),
-        0.25,
+        cpu(ours),
+        Some(cpu(&text.polars)),
+        0.2,
     );
-    figure::print("wall_vs_wc", "s", wall(&ours), Some(wall(&wc)), 2.0);
-    figure::print("peak_memory", "MiB", median(peaks), None, 16.0);
-    figure::print("dirt_vs_clean", "s", cpu(&dirt), Some(cpu(&ours)), 2.0);
+    let duckdb = Some(wall(&text.duckdb));
+    figure::print("wall_vs_duckdb", "s", wall(ours), duckdb, 0.25);
+    figure::print("wall_vs_wc", "s", wall(ours), Some(wall(&wc)), 2.0);
+    figure::print("peak_memory", "MiB", median(text.peaks.clone()), None, 16.0);
+    figure::print("dirt_vs_clean", "s", cpu(&dirt), Some(cpu(ours)), 2.0);
+    let Times { ours, .. } = &parquet;
+    let (duckdb, polars) = (Some(cpu(&parquet.duckdb)), Some(cpu(&parquet.polars)));
+    figure::print("parquet_cpu_vs_duckdb", "s", cpu(ours), duckdb, 0.5);
+    figure::print("parquet_cpu_vs_polars", "s", cpu(ours), polars, 0.5);
+    let duckdb = Some(wall(&parquet.duckdb));
+    figure::print("parquet_wall_vs_duckdb", "s", wall(ours), duckdb, 0.5);
+    figure::print(
+        "parquet_peak_memory",
+        "MiB",
+        median(parquet.peaks.clone()),
+        None,
+        64.0,
+    );
     Ok(())
 }

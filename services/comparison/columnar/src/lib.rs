@@ -1,0 +1,25 @@
+//! Registers as files of columns – Parquet and Arrow – for the asset comparison: the same engine, the same
+//! verdicts, the same guarantees as for a text.
+//!
+//! [`Kind::of`] tells by its first bytes what a file is. An Arrow file of either format is read as it comes
+//! ([`arrow::Stream`]); Parquet says at its end what is in it, so that it needs random access
+//! ([`parquet::Register`]): a [file](parquet::OnDisk), bytes in memory, or whatever else is a
+//! [`ChunkReader`](::parquet::file::reader::ChunkReader), for example ranges of an object store. Both are a
+//! [`Table`](comparison_engine::Table) for
+//! [`Comparison::run_table`](comparison_engine::Comparison::run_table).
+//!
+//! The formats' libraries stay in this crate. Of a file's columns those are read that were asked for, the ID
+//! numbers where they lie; the other columns only where a row is an authorised person's.
+#![warn(missing_docs)]
+
+pub mod arrow;
+mod cells;
+mod columns;
+mod foreign;
+mod kind;
+pub mod parquet;
+
+pub use kind::Kind;
+
+#[cfg(test)]
+mod tests;
