@@ -2,9 +2,11 @@
 
 mod access;
 mod allinone;
+mod cluster;
 mod data_safety;
 mod deployment;
 mod e2e;
+mod evidence_s3;
 mod interruption;
 mod process;
 mod programs;
