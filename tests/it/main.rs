@@ -8,6 +8,7 @@ mod deployment;
 mod e2e;
 mod evidence_s3;
 mod interruption;
+mod machine;
 mod process;
 mod programs;
 mod rolling;
