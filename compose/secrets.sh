@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Makes what docker-compose.yml reads from files: keys and passwords once, and the services' tokens anew
-# each time (they are good for 30 days; a running service notices). With `token ROLE DIVISION [DEPARTMENT]`
+# each time (they are good for BACKSTOP_TOKEN_DAYS; a running service notices). With `token ROLE DIVISION [DEPARTMENT]`
 # it prints a token for a person, good for 12 hours. It stands in for the OIDC issuer and the vault that a
 # county has: for development only. Needs OpenSSL 3.
 set -euo pipefail
@@ -9,6 +9,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 issuer=${BACKSTOP_ISSUER:-https://issuer.backstop.invalid}
 audience=${BACKSTOP_AUDIENCE:-backstop}
 county=${BACKSTOP_COUNTY:-999999000000}
+days=${BACKSTOP_TOKEN_DAYS:-30}
 mkdir -p secrets
 cd secrets
 
@@ -59,10 +60,13 @@ for name in migration households workflow comparison measures; do
     printf 'postgres://backstop_%s:%s@postgres:5432/backstop\n' \
         "$name" "$(cat "$name-database-password")" | put "$name-database-url"
 done
+once s3-secret-access-key password
+printf '{"identities":[{"name":"backstop","credentials":[{"accessKey":"backstop","secretKey":"%s"}],"actions":["Read:evidence","Write:evidence","List:evidence"]}]}\n' \
+    "$(cat s3-secret-access-key)" | put s3-identities
 once redis-password password
 printf 'requirepass %s\n' "$(cat redis-password)" | put redis-conf
 printf 'redis://:%s@redis:6379/\n' "$(cat redis-password)" | put redis-url
 for name in households workflow comparison measures gateway; do
-    token "service:$name" SERVICE "$county" 2592000 | put "$name-token"
+    token "service:$name" SERVICE "$county" $((days * 86400)) | put "$name-token"
 done
 echo "secrets for development are in compose/secrets"

@@ -4,7 +4,6 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
-    process::Command,
 };
 
 use chassis::config::{Key, Settings, keys};
@@ -15,16 +14,16 @@ const GRPC: u64 = 50051;
 const METRICS: u64 = 9464;
 const HTTP: u64 = 8080;
 
-fn root() -> PathBuf {
+pub fn root() -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent();
     root.expect("the root").to_owned()
 }
 
-fn read(file: &str) -> String {
+pub fn read(file: &str) -> String {
     fs::read_to_string(root().join(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
 }
 
-fn assert_none(what: &str, found: &[String]) {
+pub fn assert_none(what: &str, found: &[String]) {
     assert!(found.is_empty(), "{what}:\n  {}", found.join("\n  "));
 }
 
@@ -226,6 +225,41 @@ fn compose_gives_every_process_what_it_needs() {
 }
 
 #[test]
+fn papers_in_a_bucket_are_another_setting() {
+    let over: Value = serde_yaml::from_str(&read("compose/s3.yml")).expect("YAML");
+    let workflow = |file: &Value| compose_environment(&file["services"]["workflow"]);
+    let given: BTreeMap<String, String> = workflow(&compose())
+        .into_iter()
+        .chain(workflow(&over))
+        .collect();
+    let given = given.into_iter().collect();
+    check_settings("compose/s3.yml", "workflow", "http", given);
+    let server = &over["services"]["s3"];
+    assert!(server["ports"].is_null() && server["cap_drop"][0] == "ALL");
+    let script = read("compose/secrets.sh");
+    for (name, _) in over["secrets"].as_mapping().expect("secrets") {
+        let name = name.as_str().expect("a name");
+        assert!(script.contains(name), "{name} is not made");
+    }
+
+    let file = "k8s/components/evidence-s3/kustomization.yaml";
+    let component: Value = serde_yaml::from_str(&read(file)).expect("YAML");
+    let patch = component["patches"][0]["patch"].as_str().expect("a patch");
+    let patch: Value = serde_yaml::from_str(patch).expect("YAML");
+    let mut pod = patch["spec"]["template"]["spec"]["containers"][0].clone();
+    let environment = pod["env"].as_sequence_mut().expect("variables");
+    let taken_away = environment.remove(0);
+    assert_eq!(taken_away["$patch"], "delete");
+    let deployment = object("Deployment", "workflow");
+    let base = pod_environment(&deployment["spec"]["template"]["spec"]["containers"][0]);
+    let base = base
+        .into_iter()
+        .filter(|(name, _)| taken_away["name"] != name.as_str());
+    let given = base.chain(pod_environment(&pod)).collect();
+    check_settings(file, "workflow", "http", given);
+}
+
+#[test]
 fn compose_is_hardened_and_small() {
     let file = compose();
     let mut found = Vec::new();
@@ -323,7 +357,7 @@ fn the_image_is_built_with_the_projects_compiler() {
 // --- k8s/
 
 /// Every object below `k8s/`, with its file.
-fn objects() -> Vec<(String, Value)> {
+pub fn objects() -> Vec<(String, Value)> {
     let mut objects = Vec::new();
     let mut folders = vec![root().join("k8s")];
     while let Some(folder) = folders.pop() {
@@ -356,29 +390,24 @@ fn object(kind: &str, name: &str) -> Value {
     found.unwrap_or_else(|| panic!("no {kind} {name}")).1
 }
 
-fn items(value: &Value) -> impl Iterator<Item = &Value> {
+pub fn items(value: &Value) -> impl Iterator<Item = &Value> {
     value.as_sequence().into_iter().flatten()
 }
 
-/// Pod templates by file and name.
-fn pods() -> Vec<(String, Value)> {
-    let pods = objects().into_iter().filter(|(_, object)| {
-        ["Deployment", "Job", "StatefulSet", "DaemonSet", "CronJob"]
-            .iter()
-            .any(|kind| object["kind"] == *kind)
-    });
-    pods.map(|(file, object)| (file, object["spec"]["template"].clone()))
-        .collect()
-}
-
-/// Values of the ConfigMap `backstop`.
+/// Values of the ConfigMap `backstop`, with those that a component needs.
 fn config_map() -> BTreeMap<String, String> {
-    let base: Value = serde_yaml::from_str(&read("k8s/base/kustomization.yaml")).expect("YAML");
-    let literals = items(&base["configMapGenerator"][0]["literals"]);
-    let pairs = literals.filter_map(|one| one.as_str()?.split_once('='));
-    pairs
-        .map(|(key, value)| (key.to_owned(), value.to_owned()))
-        .collect()
+    let files = [
+        "k8s/base/kustomization.yaml",
+        "k8s/components/evidence-s3/kustomization.yaml",
+    ];
+    let mut values = BTreeMap::new();
+    for file in files {
+        let file: Value = serde_yaml::from_str(&read(file)).expect("YAML");
+        let literals = items(&file["configMapGenerator"][0]["literals"]);
+        let pairs = literals.filter_map(|one| one.as_str()?.split_once('='));
+        values.extend(pairs.map(|(key, value)| (key.to_owned(), value.to_owned())));
+    }
+    values
 }
 
 fn pod_environment(container: &Value) -> Vec<(String, String)> {
@@ -516,80 +545,6 @@ fn compose_and_cluster_name_the_same_settings() {
 }
 
 #[test]
-fn every_pod_is_restricted() {
-    let mut found = Vec::new();
-    let pods = pods();
-    assert!(pods.len() >= 8, "{} pods", pods.len());
-    for (file, pod) in &pods {
-        let (labels, pod) = (&pod["metadata"]["labels"], &pod["spec"]);
-        let mut demand = |holds: bool, what: &str| {
-            if !holds {
-                found.push(format!("{file}: {what}"));
-            }
-        };
-        demand(
-            labels["app.kubernetes.io/name"].is_string(),
-            "no name that policies go by",
-        );
-        demand(
-            pod["automountServiceAccountToken"] == false,
-            "a token of the API server",
-        );
-        demand(
-            pod["enableServiceLinks"] == false,
-            "variables of other services",
-        );
-        for open in ["hostNetwork", "hostPID", "hostIPC"] {
-            demand(pod[open].is_null(), open);
-        }
-        let security = &pod["securityContext"];
-        demand(security["runAsNonRoot"] == true, "may be root");
-        demand(
-            security["runAsUser"].as_u64().is_some_and(|user| user > 0),
-            "no user",
-        );
-        demand(
-            security["seccompProfile"]["type"] == "RuntimeDefault",
-            "no seccomp profile",
-        );
-        demand(
-            items(&pod["volumes"]).all(|one| one["hostPath"].is_null()),
-            "a path of the host",
-        );
-        for container in items(&pod["containers"]).chain(items(&pod["initContainers"])) {
-            let security = &container["securityContext"];
-            demand(
-                security["allowPrivilegeEscalation"] == false,
-                "may gain privileges",
-            );
-            demand(
-                security["readOnlyRootFilesystem"] == true,
-                "a root that can be written",
-            );
-            demand(security["capabilities"]["drop"][0] == "ALL", "capabilities");
-            demand(security["privileged"].is_null(), "privileged");
-            let resources = &container["resources"];
-            demand(
-                resources["limits"]["memory"].is_string(),
-                "no limit of memory",
-            );
-            demand(
-                resources["requests"]["cpu"].is_string(),
-                "asks for no processor time",
-            );
-            demand(resources["limits"]["cpu"].is_null(), "is throttled");
-            let image = container["image"].as_str().unwrap_or_default();
-            let pinned = image == "backstop" || image.split_once(':').is_some();
-            demand(
-                pinned && !image.ends_with(":latest"),
-                "an image without a version",
-            );
-        }
-    }
-    assert_none("a pod asks for more than it needs", &found);
-}
-
-#[test]
 fn pods_stop_no_sooner_than_their_requests_end() {
     // chassis::process lets requests end within 25 s.
     let code = read("services/chassis/src/process.rs");
@@ -683,52 +638,4 @@ fn only_the_arrows_of_the_architecture_are_open() {
     let askers = reached(&postgres["spec"]["ingress"], "from", 5432);
     let databases = SERVICES.into_iter().chain(["migrate"]).map(str::to_owned);
     assert_eq!(askers, databases.collect());
-}
-
-#[test]
-fn the_cluster_can_be_rendered() {
-    let renders = [("kustomize", vec!["build"]), ("kubectl", vec!["kustomize"])];
-    let renderer = renders.iter().find(|(program, _)| {
-        Command::new(program)
-            .arg("version")
-            .arg("--help")
-            .output()
-            .is_ok()
-    });
-    let Some((program, arguments)) = renderer else {
-        println!("skipped: neither kustomize nor kubectl is here to render k8s/");
-        return;
-    };
-    for folder in ["k8s/base", "k8s/overlays/dev", "k8s/overlays/county"] {
-        let rendered = Command::new(program)
-            .args(arguments)
-            .arg(root().join(folder))
-            .output()
-            .expect("runs");
-        let said = String::from_utf8_lossy(&rendered.stderr).into_owned();
-        assert!(rendered.status.success(), "{folder}: {said}");
-        validate(folder, &rendered.stdout);
-    }
-}
-
-fn validate(folder: &str, manifests: &[u8]) {
-    use std::io::Write;
-    let checker = Command::new("kubeconform")
-        .args(["-strict", "-ignore-missing-schemas", "-"])
-        .stdin(std::process::Stdio::piped())
-        .stdout(std::process::Stdio::piped())
-        .spawn();
-    let Ok(mut checker) = checker else {
-        println!("skipped: kubeconform is not here to validate {folder}");
-        return;
-    };
-    let mut input = checker.stdin.take().expect("piped");
-    input.write_all(manifests).expect("written");
-    drop(input);
-    let output = checker.wait_with_output().expect("ended");
-    assert!(
-        output.status.success(),
-        "{folder}: {}",
-        String::from_utf8_lossy(&output.stdout)
-    );
 }

@@ -2,10 +2,13 @@
 
 mod access;
 mod allinone;
+mod cluster;
 mod data_safety;
 mod deployment;
 mod e2e;
+mod evidence_s3;
 mod interruption;
+mod machine;
 mod process;
 mod programs;
 mod rolling;

@@ -5,7 +5,7 @@ use std::{
     fs,
     net::SocketAddr,
     os::unix::process::CommandExt as _,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     time::{Duration, Instant},
 };
@@ -179,18 +179,58 @@ impl Programs {
             "gateway" => listen,
             _ => free_address(),
         };
+        let mut command = self.command(program, (listen, metrics), more);
+        command.args(arguments);
+        self.spawn(program, command, (listen, metrics))
+    }
+
+    /// Starts a program that has a small disk of its own for a folder, which goes with it; nothing where that
+    /// is not allowed.
+    pub fn start_on_disk(
+        &self,
+        program: &str,
+        folder: &Path,
+        bytes: usize,
+        more: &[(&str, &str)],
+    ) -> Option<Program> {
+        let unshare = ["--mount", "--map-root-user", "true"];
+        let allowed = Command::new("unshare").args(unshare).output();
+        if !allowed.is_ok_and(|output| output.status.success()) {
+            return None;
+        }
+        fs::create_dir_all(folder).expect("a folder");
+        let (_, listen) = self.peers[program].split_once("//").expect("a URL");
+        let (listen, metrics) = (listen.parse().expect("an address"), free_address());
+        let settings = self.settings(program, listen, metrics);
+        let mount = "mount -t tmpfs -o size=$1 none \"$2\" && exec -a \"$3\" \"$4\"";
+        let mut command = Command::new("unshare");
+        command
+            .args(["--mount", "--map-root-user", "bash", "-c", mount, "bash"])
+            .arg(bytes.to_string())
+            .arg(folder)
+            .args([program, BINARY])
+            .env_clear()
+            .envs(settings)
+            .envs(more.iter().copied())
+            // Of the shell and of `mount`.
+            .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+            .stdin(Stdio::null());
+        Some(self.spawn(program, command, (listen, metrics)))
+    }
+
+    fn spawn(
+        &self,
+        program: &str,
+        mut command: Command,
+        (listen, metrics): (SocketAddr, SocketAddr),
+    ) -> Program {
         let log = self
             .folder
             .path()
             .join(format!("{program}-{}.log", listen.port()));
         let file = fs::File::create(&log).expect("a log");
-        let child = self
-            .command(program, (listen, metrics), more)
-            .args(arguments)
-            .stdout(Stdio::null())
-            .stderr(file)
-            .spawn()
-            .expect("started");
+        let child = command.stdout(Stdio::null()).stderr(file).spawn();
+        let child = child.expect("started");
         Program {
             name: program.to_owned(),
             child,
@@ -231,6 +271,10 @@ pub struct Program {
 }
 
 impl Program {
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     pub fn log(&self) -> String {
         fs::read_to_string(&self.log).unwrap_or_default()
     }

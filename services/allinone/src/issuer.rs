@@ -117,7 +117,15 @@ impl Issuer {
     /// # Errors
     /// The key does not sign.
     pub fn mint(&self, account: &Account) -> anyhow::Result<String> {
-        self.sign(account, LIFETIME)
+        self.mint_for(account, LIFETIME)
+    }
+
+    /// The same for as long as is asked for.
+    ///
+    /// # Errors
+    /// The key does not sign.
+    pub fn mint_for(&self, account: &Account, lifetime: Duration) -> anyhow::Result<String> {
+        self.sign(account, lifetime)
     }
 
     /// Writes the token file of a service and returns its `auth` configuration.

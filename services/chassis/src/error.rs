@@ -208,7 +208,7 @@ impl Error {
 
 /// Things by name, so that an error that passed through the wire stays a static text.
 fn known(what: Option<&str>) -> &'static str {
-    const THINGS: [&str; 24] = [
+    const THINGS: [&str; 26] = [
         "household",
         "person",
         "division",
@@ -232,6 +232,8 @@ fn known(what: Option<&str>) -> &'static str {
         "access record",
         "issuer",
         "disk",
+        "evidence",
+        "evidence store",
         "service",
     ];
     THINGS

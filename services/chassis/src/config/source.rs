@@ -86,6 +86,10 @@ impl Settings {
         let mut file = None;
         let mut from_environment = Vec::new();
         for (name, value) in variables {
+            // What lies over another environment can empty a variable there, and cannot take it away.
+            if value.is_empty() {
+                continue;
+            }
             if name == "BACKSTOP_CONFIG" {
                 file = Some(value);
             } else if let Some(path) = name.strip_prefix("BACKSTOP__") {
@@ -196,7 +200,11 @@ impl Settings {
             let inner = error.path().to_string();
             let path = section.iter().copied().chain([inner.as_str()]);
             let path: Vec<&str> = path.filter(|part| *part != ".").collect();
-            anyhow::anyhow!("{}: {}", path.join("."), error.inner())
+            match path.is_empty() {
+                // It is about several keys, and names them.
+                true => anyhow::anyhow!("{}", error.inner()),
+                false => anyhow::anyhow!("{}: {}", path.join("."), error.inner()),
+            }
         })
     }
 
@@ -375,6 +383,17 @@ mod tests {
         assert_eq!(config.witnesses, ["a", "b"]);
         assert!(config.shown && config.cache.is_none());
         assert_eq!(config.listen.port(), 1);
+    }
+
+    #[test]
+    fn an_empty_variable_is_none() {
+        let empty = ["BACKSTOP__SHOWN", "BACKSTOP__CACHE_FILE", "BACKSTOP_CONFIG"];
+        let mut variables = vec![LISTEN, URL];
+        variables.extend(empty.map(|name| (name, "")));
+        let config: Config = read(&variables).expect("read").all().expect("right");
+        assert!(!config.shown && config.cache.is_none());
+        let refused = refused(&[("BACKSTOP__LISTEN", ""), URL]);
+        assert!(refused.starts_with("missing: listen"), "{refused}");
     }
 
     #[test]

@@ -18,14 +18,14 @@ mod record;
 mod rpc;
 mod store;
 
-use std::path::PathBuf;
+use std::{borrow::Cow, path::PathBuf};
 
 use anyhow::Context;
 use chassis::{
     access_server::AccessServer,
     auth::ServiceIdentity,
     config::ProcessConfig,
-    evidence::EvidenceStore,
+    evidence::{BucketConfig, EvidenceStore},
     feed_server::FeedServer,
     lifecycle::Runtime,
     process, server, startup, subscription,
@@ -36,7 +36,7 @@ use proto::{
     feed::v1::feed_service_server::FeedServiceServer,
     workflow::v1::workflow_service_server::WorkflowServiceServer,
 };
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Deserialize;
 use sqlx::migrate::Migrator;
 use tokio::net::TcpListener;
@@ -53,21 +53,79 @@ pub static MIGRATOR: Migrator = sqlx::migrate!();
 
 /// What the service is configured with. Peers: `households`, `comparison`,
 /// `measures`.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, Deserialize)]
+#[serde(try_from = "Given")]
 pub struct Config {
     /// What every service has.
     pub process: ProcessConfig,
-    /// Folder of papers and photos; shared by all replicas.
-    pub evidence_folder: PathBuf,
+    /// Where papers and photos are.
+    pub evidence: Place,
     /// How the ledger is sealed.
     pub log: LogConfig,
 }
 
+/// Where papers and photos are; the same for all replicas.
+#[derive(Debug, Clone)]
+pub enum Place {
+    /// In a folder.
+    Folder(PathBuf),
+    /// In a bucket.
+    Bucket(BucketConfig),
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Given {
+    process: ProcessConfig,
+    /// Folder of papers and photos; shared by all replicas. This or `evidence_s3`.
+    evidence_folder: Option<PathBuf>,
+    evidence_s3: Option<BucketConfig>,
+    log: LogConfig,
+}
+
+impl JsonSchema for Config {
+    fn schema_name() -> Cow<'static, str> {
+        Given::schema_name()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        Given::json_schema(generator)
+    }
+}
+
+impl TryFrom<Given> for Config {
+    type Error = &'static str;
+
+    fn try_from(given: Given) -> Result<Self, Self::Error> {
+        let evidence = match (given.evidence_folder, given.evidence_s3) {
+            (Some(folder), None) => Place::Folder(folder),
+            (None, Some(bucket)) => Place::Bucket(bucket),
+            _ => return Err("either evidence_folder or evidence_s3, and not both"),
+        };
+        Ok(Self {
+            process: given.process,
+            evidence,
+            log: given.log,
+        })
+    }
+}
+
+impl Place {
+    /// The store that is there.
+    ///
+    /// # Errors
+    /// The folder cannot be used, or a setting of the bucket is not right.
+    pub fn open(&self) -> anyhow::Result<EvidenceStore> {
+        match self {
+            Self::Folder(folder) => EvidenceStore::folder(folder).context("evidence_folder"),
+            Self::Bucket(bucket) => EvidenceStore::bucket(bucket).context("evidence_s3"),
+        }
+    }
+}
+
 /// Serves until the runtime stops.
 pub async fn run(config: Config, listener: TcpListener, runtime: Runtime) -> anyhow::Result<()> {
-    let evidence = EvidenceStore::folder(&config.evidence_folder);
-    let evidence = evidence.context("evidence_folder")?;
+    let evidence = config.evidence.open()?;
     let (config, log) = (config.process, config.log);
     let started = startup::start(listener, &config, NAME, &MIGRATOR, &runtime).await?;
     let Some(started) = started else {

@@ -5,9 +5,7 @@
 use std::collections::HashMap;
 
 use chassis::{auth::Caller, error::Error};
-use comparison_core::{
-    answer::{AnswerForm, Told, form_of},
-};
+use comparison_core::answer::{AnswerForm, Told, form_of};
 use kernel::{BatchId, Code};
 use proto::comparison::v1::{
     BatchReport, SubmitResultFileRequest, SubmitResultFileResponse,
@@ -160,7 +158,15 @@ impl Service {
                 let rows = found.flat_map(|found| &found.rows);
                 rows.map(|(row, what)| (*row, what)).collect()
             };
-            batch.receive(&rules, comparison, &persons, allowed, found, &tx, &mut changes);
+            batch.receive(
+                &rules,
+                comparison,
+                &persons,
+                allowed,
+                found,
+                &tx,
+                &mut changes,
+            );
         }
         store::query::answer(&mut tx, &answered, batch.id).await?;
         answers.note(&mut report);
