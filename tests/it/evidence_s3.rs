@@ -10,9 +10,10 @@ use std::{
 
 use bytes::Bytes;
 use chassis::{
+    bucket::BucketConfig,
     clock::Clock,
     error::Error,
-    evidence::{BucketConfig, EvidenceRef, EvidenceStore},
+    evidence::{EvidenceRef, EvidenceStore},
 };
 use futures::stream;
 use kernel::Role;

@@ -1,21 +1,14 @@
 //! Evidence: files by the hash of their content, in any object store.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::sync::Arc;
 
-use anyhow::Context;
 use bytes::Bytes;
 use futures::{Stream, StreamExt};
-use object_store::{
-    BackoffConfig, Certificate, ClientOptions, ObjectStore, ObjectStoreExt, RetryConfig,
-    WriteMultipart, aws::AmazonS3Builder, path::Path,
-};
-use schemars::JsonSchema;
-use secrecy::{ExposeSecret, SecretString};
-use serde::Deserialize;
+use object_store::{ObjectStore, ObjectStoreExt, WriteMultipart, path::Path};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use crate::{error::Error, upload::BYTES_MAX};
+use crate::{bucket::BucketConfig, error::Error, upload::BYTES_MAX};
 
 /// What a paper or photo may be, by its first bytes: nothing that a browser would run.
 const CONTENT_TYPES: [&str; 5] = [
@@ -30,40 +23,6 @@ const MAGIC_BYTES: usize = 64;
 
 /// Pieces of 5 MiB of one file that wait for the store: whoever sends faster than it takes, waits.
 const PIECES_MAX: usize = 2;
-/// A server that is there takes a connection at once.
-const CONNECT_WITHIN: Duration = Duration::from_secs(2);
-/// And a piece of a file within this.
-const ANSWER_WITHIN: Duration = Duration::from_secs(15);
-/// A call that met a fault of the server or of the network is made anew so often, within so long.
-const RETRIES_MAX: usize = 2;
-const RETRY_WITHIN: Duration = Duration::from_secs(3);
-
-/// A bucket of a server that speaks S3.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct BucketConfig {
-    /// URL of the server, `https://…`; the bucket's name is part of the path.
-    pub endpoint: String,
-    /// The bucket; it has to be there.
-    pub bucket: String,
-    /// What the server calls its region.
-    #[serde(default = "region")]
-    pub region: String,
-    /// Whose the bucket is: name of the key.
-    #[schemars(with = "String", extend("writeOnly" = true))]
-    pub access_key_id: SecretString,
-    /// The key itself.
-    #[schemars(with = "String", extend("writeOnly" = true))]
-    pub secret_access_key: SecretString,
-    /// File with certificates of authorities that are trusted beside those of the web, PEM.
-    #[serde(default)]
-    pub ca_file: Option<PathBuf>,
-}
-
-fn region() -> String {
-    "us-east-1".to_owned()
-}
-
 /// A stored file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EvidenceRef {
@@ -102,32 +61,7 @@ impl EvidenceStore {
     /// # Errors
     /// A setting is not right, or the file of authorities cannot be read.
     pub fn bucket(config: &BucketConfig) -> anyhow::Result<Self> {
-        let mut client = ClientOptions::new()
-            .with_connect_timeout(CONNECT_WITHIN)
-            .with_timeout(ANSWER_WITHIN)
-            // Said by the URL, as of peers: a deployment's own network may encrypt.
-            .with_allow_http(config.endpoint.starts_with("http://"));
-        if let Some(file) = &config.ca_file {
-            let pem = std::fs::read(file).with_context(|| format!("ca_file {}", file.display()))?;
-            for authority in Certificate::from_pem_bundle(&pem).context("ca_file")? {
-                client = client.with_root_certificate(authority);
-            }
-        }
-        let retry = RetryConfig {
-            backoff: BackoffConfig::default(),
-            max_retries: RETRIES_MAX,
-            retry_timeout: RETRY_WITHIN,
-        };
-        let store = AmazonS3Builder::new()
-            .with_endpoint(&config.endpoint)
-            .with_bucket_name(&config.bucket)
-            .with_region(&config.region)
-            .with_access_key_id(config.access_key_id.expose_secret())
-            .with_secret_access_key(config.secret_access_key.expose_secret())
-            .with_client_options(client)
-            .with_retry(retry)
-            .build()?;
-        Ok(Self::new(Arc::new(store)))
+        config.open().map(Self::new)
     }
 
     /// Stores a stream, hashing while it runs. Half a stream leaves nothing under any hash.

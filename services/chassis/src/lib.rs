@@ -5,6 +5,7 @@
 pub mod access_log;
 pub mod access_server;
 pub mod auth;
+pub mod bucket;
 pub mod client;
 pub mod clock;
 pub mod config;

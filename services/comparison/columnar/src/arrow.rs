@@ -1,8 +1,9 @@
 //! Arrow IPC, as a stream and as a file.
 //!
-//! A file is a stream with a magic before and a footer behind it. Both are read as they come, and a file's
-//! footer is held to what was read: so neither needs random access or a disk. Only a file that defines a
-//! dictionary behind the rows that use it is refused; the standard permits that, and nobody writes it.
+//! A stream is read as it comes. A file says at its end where its messages are; they are those of a stream,
+//! and are read as one.
+
+mod file;
 
 use std::{
     borrow::Cow,
@@ -17,30 +18,32 @@ use arrow_buffer::{Buffer, MutableBuffer};
 use arrow_ipc::{
     Endianness, Message, MessageHeader, convert,
     reader::{read_dictionary, read_record_batch},
-    root_as_footer, root_as_message,
+    root_as_message,
 };
-use arrow_schema::SchemaRef;
+use arrow_schema::{Schema, SchemaRef};
 use comparison_engine::{Columns, Error, Numbers, Piece, Reason, Table};
 
 use crate::{
     cells,
     columns::{Fetched, Found},
     foreign::{damaged, fingerprint, guarded},
-    kind::Kind,
 };
 
-/// The largest record batch, packed or not: a million rows of some columns are below. Threads share one, and
+/// The largest record batch, packed or not: half a million rows of some columns are below. Threads share one, and
 /// hold two while they come to the next.
-pub const BATCH_BYTES_MAX: u64 = 64 << 20;
+pub const BATCH_BYTES_MAX: u64 = 32 << 20;
 /// All dictionaries of a file together, packed or not; they are kept to its end.
-pub const DICTIONARY_BYTES_MAX: u64 = 64 << 20;
+pub const DICTIONARY_BYTES_MAX: u64 = 32 << 20;
 /// What stands before a message's data, or at a file's end: some bytes for each column, or each batch.
 const METADATA_BYTES_MAX: u64 = 16 << 20;
 /// Rows that one thread takes at once. A row may take no bytes at all, and what is wrong with it does.
 const PIECE_ROWS: u64 = 256 * 1024;
-const MAGIC: &[u8; 6] = b"ARROW1";
-/// Behind the magic, up to where the first message may begin: the standard has two, some writers more.
-const PADDING_BYTES_MAX: usize = 64;
+/// Bodies above this get more room than they need: the allocator would keep what is given back below 32 MiB,
+/// in each thread.
+const KEPT_BYTES_MAX: u64 = 1 << 20;
+const MAPPED_BYTES: usize = 33 << 20;
+
+pub use file::open_file;
 
 /// A stream of record batches.
 pub struct Stream<R> {
@@ -50,7 +53,6 @@ pub struct Stream<R> {
     dictionaries: Arc<HashMap<i64, ArrayRef>>,
     dictionary_bytes: u64,
     is_file: bool,
-    batches: u64,
     /// The batch that is being handed out, and how many of its rows have been.
     batch: Option<(Arc<Batch>, u64)>,
     /// Rows that are left out yet.
@@ -68,38 +70,26 @@ struct Shared {
 }
 
 impl<R: Read + Send> Stream<R> {
-    /// Reads the beginning of a stream or a file, up to its schema.
+    /// Reads the beginning of a stream, up to its schema.
     ///
     /// # Errors
     /// It is none, cannot be read, or has not the columns.
     pub fn open(input: R, columns: &Columns) -> Result<Self, Error> {
         let mut input = Counted { input, bytes: 0 };
-        let mut beginning = [0; 4];
-        input.exact(&mut beginning)?;
-        let is_file = MAGIC.starts_with(&beginning);
-        if is_file {
-            let mut rest = [0; 4];
-            input.exact(&mut rest)?;
-            if Kind::of(&[beginning, rest].concat()) != Kind::ArrowFile {
-                return Err(damaged());
-            }
-            for _ in 0..PADDING_BYTES_MAX / beginning.len() {
-                input.exact(&mut beginning)?;
-                if beginning != [0; 4] {
-                    break;
-                }
-            }
-        }
-        let metadata = input.metadata(beginning)?.ok_or_else(damaged)?;
+        let metadata = input.metadata()?.ok_or_else(damaged)?;
         let schema = guarded(|| {
             let message = root_as_message(&metadata).map_err(|_| damaged())?;
-            let schema = message.header_as_schema().ok_or_else(damaged)?;
-            if schema.endianness() != Endianness::Little {
-                let expected = "little endian";
-                return Err(Error::Unsupported { expected });
-            }
-            convert::try_fb_to_schema(schema).map_err(|_| damaged())
+            schema(message.header_as_schema())
         })?;
+        Self::of(input, schema, false, columns)
+    }
+
+    fn of(
+        input: Counted<R>,
+        schema: Schema,
+        is_file: bool,
+        columns: &Columns,
+    ) -> Result<Self, Error> {
         let found = Found::find(columns, &schema)?;
         let columns = found.fetched();
         Ok(Self {
@@ -114,7 +104,6 @@ impl<R: Read + Send> Stream<R> {
             dictionaries: Arc::default(),
             dictionary_bytes: 0,
             is_file,
-            batches: 0,
             batch: None,
             skip: 0,
             ended: false,
@@ -127,12 +116,10 @@ impl<R: Read + Send> Stream<R> {
             if self.ended {
                 return Ok(None);
             }
-            let mut continued = [0; 4];
-            self.input.exact(&mut continued)?;
-            let Some(metadata) = self.input.metadata(continued)? else {
+            let Some(metadata) = self.input.metadata()? else {
                 self.ended = true;
-                self.end()?;
-                return Ok(None);
+                // What stands behind the end would be left out.
+                return self.input.is_at_end()?.then_some(None).ok_or_else(damaged);
             };
             let (kind, bytes) = guarded(|| {
                 let message = root_as_message(&metadata).map_err(|_| damaged())?;
@@ -149,7 +136,6 @@ impl<R: Read + Send> Stream<R> {
                         unpacked(batch, &body)?;
                         u64::try_from(batch.length()).map_err(|_| damaged())
                     })?;
-                    self.batches += 1;
                     return Ok(Some(Batch {
                         shared: Arc::clone(&self.shared),
                         dictionaries: Arc::clone(&self.dictionaries),
@@ -177,7 +163,7 @@ impl<R: Read + Send> Stream<R> {
             let unpacked = unpacked(batch.data().ok_or_else(damaged)?, body)?;
             self.dictionary_bytes += unpacked.max(body.len() as u64);
             if self.dictionary_bytes > DICTIONARY_BYTES_MAX {
-                let expected = "dictionaries of at most 64 MiB";
+                let expected = "dictionaries of at most 32 MiB";
                 return Err(Error::Unsupported { expected });
             }
             // Batches that are being looked at keep the ones they came with.
@@ -186,36 +172,15 @@ impl<R: Read + Send> Stream<R> {
             read_dictionary(body, batch, schema, dictionaries, &version).map_err(|_| damaged())
         })
     }
+}
 
-    /// Looks at what stands behind the last message.
-    fn end(&mut self) -> Result<(), Error> {
-        let rest = self.input.rest(METADATA_BYTES_MAX)?;
-        if !self.is_file {
-            return rest.is_empty().then_some(()).ok_or_else(damaged);
-        }
-        let (rest, magic) = rest.split_last_chunk().ok_or(Error::Truncated)?;
-        if magic != MAGIC {
-            return Err(Error::Truncated);
-        }
-        let (rest, len) = rest.split_last_chunk().ok_or_else(damaged)?;
-        let footer = usize::try_from(i32::from_le_bytes(*len))
-            .ok()
-            .and_then(|len| rest.len().checked_sub(len))
-            .and_then(|begin| rest.get(begin..))
-            .ok_or_else(damaged)?;
-        guarded(|| {
-            let footer = root_as_footer(footer).map_err(|_| damaged())?;
-            let blocks = footer.recordBatches().ok_or_else(damaged)?;
-            let in_order = blocks
-                .iter()
-                .zip(blocks.iter().skip(1))
-                .all(|(one, next)| one.offset() < next.offset());
-            // Else its rows are others than those that were read, or in another order.
-            (in_order && blocks.len() as u64 == self.batches)
-                .then_some(())
-                .ok_or_else(damaged)
-        })
+fn schema(schema: Option<arrow_ipc::Schema<'_>>) -> Result<Schema, Error> {
+    let schema = schema.ok_or_else(damaged)?;
+    if schema.endianness() != Endianness::Little {
+        let expected = "little endian";
+        return Err(Error::Unsupported { expected });
     }
+    convert::try_fb_to_schema(schema).map_err(|_| damaged())
 }
 
 /// Bytes that a batch takes, all columns unpacked, if its buffers are where they should be.
@@ -241,7 +206,7 @@ fn unpacked(batch: arrow_ipc::RecordBatch<'_>, body: &Buffer) -> Result<u64, Err
 
 fn too_large() -> Error {
     Error::Unsupported {
-        expected: "record batches of at most 64 MiB",
+        expected: "record batches of at most 32 MiB",
     }
 }
 
@@ -408,8 +373,10 @@ impl<R: Read> Counted<R> {
         Ok(())
     }
 
-    /// What stands before a message's data, behind the mark that it begins with; `None` at the end.
-    fn metadata(&mut self, continued: [u8; 4]) -> Result<Option<Vec<u8>>, Error> {
+    /// What stands before a message's data; `None` at the end.
+    fn metadata(&mut self) -> Result<Option<Vec<u8>>, Error> {
+        let mut continued = [0; 4];
+        self.exact(&mut continued)?;
         if continued != [0xFF; 4] {
             return Err(damaged());
         }
@@ -431,18 +398,21 @@ impl<R: Read> Counted<R> {
         if bytes > BATCH_BYTES_MAX {
             return Err(too_large());
         }
+        let room = if bytes > KEPT_BYTES_MAX {
+            MAPPED_BYTES
+        } else {
+            bytes as usize
+        };
         // Where arrays may lie without being copied.
-        let mut body = MutableBuffer::from_len_zeroed(bytes as usize);
+        let mut body = MutableBuffer::with_capacity(room);
+        body.resize(bytes as usize, 0);
         self.exact(body.as_slice_mut())?;
         Ok(body.into())
     }
 
-    /// Everything up to the end.
-    fn rest(&mut self, most: u64) -> Result<Vec<u8>, Error> {
+    fn is_at_end(&mut self) -> Result<bool, Error> {
         let mut rest = Vec::new();
-        let read = self.input.by_ref().take(most + 1).read_to_end(&mut rest);
-        let read = read.map_err(Error::Read)? as u64;
-        self.bytes += read;
-        (read <= most).then_some(rest).ok_or_else(damaged)
+        let read = self.input.by_ref().take(1).read_to_end(&mut rest);
+        read.map(|read| read == 0).map_err(Error::Read)
     }
 }

@@ -1,10 +1,10 @@
 //! Registers as files of columns – Parquet and Arrow – for the asset comparison: the same engine, the same
 //! verdicts, the same guarantees as for a text.
 //!
-//! [`Kind::of`] tells by its first bytes what a file is. An Arrow file of either format is read as it comes
-//! ([`arrow::Stream`]); Parquet says at its end what is in it, so that it needs random access
-//! ([`parquet::Register`]): a [file](parquet::OnDisk), bytes in memory, or whatever else is a
-//! [`ChunkReader`](::parquet::file::reader::ChunkReader), for example ranges of an object store. Both are a
+//! [`Kind::of`] tells by its first bytes what a file is. An Arrow stream is read as it comes
+//! ([`arrow::Stream`]); a file of Arrow ([`arrow::open_file`]) or Parquet ([`parquet::Register`]) says at its end
+//! what is in it, so that it needs random access: a [file](parquet::OnDisk), bytes in memory, or whatever else
+//! is a [`ChunkReader`](::parquet::file::reader::ChunkReader), for example ranges of an object store. Each is a
 //! [`Table`](comparison_engine::Table) for
 //! [`Comparison::run_table`](comparison_engine::Comparison::run_table).
 //!

@@ -37,7 +37,7 @@ use pages::Pages;
 pub use pages::{OnDisk, PAGE_BYTES_MAX, PART_BYTES_MAX};
 
 /// What a file says of itself at its end: some hundred bytes for each column of each row group.
-const METADATA_BYTES_MAX: usize = 64 << 20;
+const METADATA_BYTES_MAX: usize = 16 << 20;
 /// Rows that one thread takes at once. Most writers' row groups have fewer; of larger ones a thread unpacks
 /// the page once more in which another has ended.
 const PIECE_ROWS: u64 = 256 * 1024;
@@ -127,7 +127,7 @@ fn read_metadata(file: &impl ChunkReader) -> Result<ParquetMetaData, pages::Fail
         return Err(Error::Unsupported { expected }.into());
     }
     if tail.metadata_length() > METADATA_BYTES_MAX {
-        let expected = "metadata of at most 64 MiB";
+        let expected = "metadata of at most 16 MiB";
         return Err(Error::Unsupported { expected }.into());
     }
     let reader = ParquetMetaDataReader::new().with_page_index_policy(PageIndexPolicy::Skip);
@@ -319,7 +319,7 @@ fn kept(array: &ArrayRef, left: &mut usize) -> Result<ArrayRef, Error> {
         left: &mut usize,
     ) -> Result<ArrayRef, Error> {
         // A text may stand in a page once and in many rows.
-        let expected = "texts of at most 128 MiB for 262144 rows";
+        let expected = "texts of at most 64 MiB for 262144 rows";
         let bytes: usize = views.lengths().map(|len| len as usize).sum();
         let rest = left.checked_sub(bytes);
         *left = rest.ok_or(Error::Unsupported { expected })?;

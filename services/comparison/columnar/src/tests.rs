@@ -24,7 +24,11 @@ use parquet::{
     file::properties::WriterProperties,
 };
 
-use crate::{Kind, arrow::Stream, parquet::Register};
+use crate::{
+    Kind,
+    arrow::{Stream, open_file},
+    parquet::Register,
+};
 
 fn number(serial: usize) -> String {
     let body = format!("99999919{:02}0101{:03}", 50 + serial / 1000, serial % 1000);
@@ -112,8 +116,15 @@ fn compare_from(
             None => comparison.run(Cursor::new(file), sink),
             Some(from) => comparison.resume(from, Cursor::new(file), sink),
         },
-        Kind::ArrowStream | Kind::ArrowFile => {
+        Kind::ArrowStream => {
             let table = Stream::open(Cursor::new(file), columns)?;
+            match from {
+                None => comparison.run_table(table, sink),
+                Some(from) => comparison.resume_table(from, table, sink),
+            }
+        }
+        Kind::ArrowFile => {
+            let table = open_file(Bytes::copy_from_slice(file), columns)?;
             match from {
                 None => comparison.run_table(table, sink),
                 Some(from) => comparison.resume_table(from, table, sink),

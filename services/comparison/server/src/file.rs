@@ -6,6 +6,7 @@ use std::{fs::File, ops::ControlFlow};
 
 use chassis::{
     auth::Caller,
+    bucket::Files,
     csv_rows,
     decode::{Fields, codes},
     error::Error,
@@ -26,6 +27,8 @@ use tonic::Status;
 pub const ROWS_AT_ONCE: usize = 1000;
 /// Chunks read ahead of the database.
 const CHUNKS_AHEAD: usize = 2;
+/// Longest key of a file in a store: a department, a folder and a name.
+const OBJECT_KEY_CHARS_MAX: usize = 300;
 /// Bad rows that a report holds: more are not worth reading.
 pub const BAD_ROWS_MAX: usize = 1000;
 
@@ -33,6 +36,8 @@ pub const BAD_ROWS_MAX: usize = 1000;
 pub enum Part {
     Header(BatchHeader),
     Chunk(Vec<u8>),
+    /// The store that the file is in does not give it.
+    Failed(Error),
 }
 
 /// What a file's header says.
@@ -42,6 +47,8 @@ pub struct Header {
     pub file_name: String,
     pub row_kind: String,
     pub item: Option<ItemKind>,
+    /// Where the file is, if it does not come as chunks.
+    pub object_key: Option<String>,
 }
 
 /// Messages of a file, the header first.
@@ -59,15 +66,27 @@ pub async fn header(parts: &mut impl Parts, today: NaiveDate) -> Result<Header, 
     let data_date = f.past_date("data_date", &header.data_date, today);
     let file_name = f.text_optional("file_name", &header.file_name, 200);
     let row_kind = f.text_optional("row_kind", &header.row_kind, 40);
-    let decoded = (|| Some((department?, data_date?, file_name?, row_kind?)))();
-    let (department, data_date, file_name, row_kind) = f.finish_with(decoded)?;
+    let object_key = f.text_optional("object_key", &header.object_key, OBJECT_KEY_CHARS_MAX);
+    let decoded = (|| Some((department?, data_date?, file_name?, row_kind?, object_key?)))();
+    let (department, data_date, file_name, row_kind, object_key) = f.finish_with(decoded)?;
     Ok(Header {
         department,
         data_date,
         file_name,
         row_kind,
         item: codes::item_kind(header.item),
+        object_key: Some(object_key).filter(|key| !key.is_empty()),
     })
+}
+
+/// A file in the county's store as if it were sent.
+pub async fn stored(files: &Files, key: &str) -> Result<impl Parts + use<>, Error> {
+    let pieces = files.get(key).await?;
+    let parts = pieces.map(|piece| match piece {
+        Ok(piece) => Part::Chunk(piece.into()),
+        Err(error) => Part::Failed(error),
+    });
+    Ok(Box::pin(parts.map(|part| Ok(Some(part)))))
 }
 
 /// The next chunk, `None` at the end.
@@ -75,6 +94,7 @@ pub async fn chunk(parts: &mut impl Parts) -> Result<Option<Vec<u8>>, Error> {
     match parts.try_next().await.map_err(|_| incomplete())? {
         None => Ok(None),
         Some(Some(Part::Chunk(chunk))) => Ok(Some(chunk)),
+        Some(Some(Part::Failed(error))) => Err(error),
         Some(_) => Err(incomplete()),
     }
 }

@@ -19,12 +19,17 @@ mod rules;
 mod store;
 pub mod window;
 
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use chassis::{
-    access_server::AccessServer, auth::ServiceIdentity, config::ProcessConfig,
-    feed_server::FeedServer, lifecycle::Runtime, process, server, startup, subscription, upload,
+    access_server::AccessServer,
+    auth::ServiceIdentity,
+    bucket::{BucketConfig, Files},
+    config::ProcessConfig,
+    feed_server::FeedServer,
+    lifecycle::Runtime,
+    process, server, startup, subscription, upload,
 };
 use comparison_core::recheck::Interval;
 use proto::{
@@ -62,6 +67,13 @@ pub struct Config {
     pub redis_url: Option<SecretString>,
     /// Query tokens that go to departments (CMP-4).
     pub queries: QueryConfig,
+    /// Folder that departments' registers lie in, each in one of its department's name; or
+    /// `registers_s3`, or neither.
+    #[serde(default)]
+    pub registers_folder: Option<PathBuf>,
+    /// Bucket that they lie in.
+    #[serde(default)]
+    pub registers_s3: Option<BucketConfig>,
     /// Months from one look at the household of an enrolled case to the next re-check, 1 to 12.
     #[serde(default = "six", deserialize_with = "months")]
     pub recheck_months: u32,
@@ -77,11 +89,22 @@ fn months<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
     known.ok_or_else(|| D::Error::custom("1 to 12 months"))
 }
 
+/// Where departments put registers.
+fn registers(config: &Config) -> anyhow::Result<Option<Files>> {
+    match (&config.registers_folder, &config.registers_s3) {
+        (None, None) => Ok(None),
+        (Some(folder), None) => Files::folder(folder).context("registers_folder").map(Some),
+        (None, Some(bucket)) => Files::bucket(bucket).context("registers_s3").map(Some),
+        (Some(_), Some(_)) => bail!("either registers_folder or registers_s3, and not both"),
+    }
+}
+
 /// Serves until the runtime stops.
 pub async fn run(config: Config, listener: TcpListener, runtime: Runtime) -> anyhow::Result<()> {
     let redis_url = config.redis_url.as_ref().map(SecretString::expose_secret);
     let windows = Windows::new(redis_url).context("redis_url")?;
     let queries = Arc::new(Queries::new(&config.queries)?);
+    let registers = registers(&config)?;
     let interval = Interval::new(config.recheck_months).context("recheck_months")?;
     let config = config.process;
     let started = startup::start(listener, &config, NAME, &MIGRATOR, &runtime).await?;
@@ -140,6 +163,7 @@ pub async fn run(config: Config, listener: TcpListener, runtime: Runtime) -> any
         ledger,
         windows,
         queries,
+        registers,
         feed.clone(),
     );
     let log = service.access_log();

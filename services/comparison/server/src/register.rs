@@ -14,7 +14,11 @@ use chassis::{
     error::Error,
     upload::{self, incomplete},
 };
-use comparison_columnar::{Kind, arrow::Stream, parquet::Register};
+use comparison_columnar::{
+    Kind,
+    arrow::{Stream, open_file},
+    parquet::Register,
+};
 use comparison_core::{answer::Told, contract::Contract, row::Values};
 use comparison_engine as engine;
 use comparison_engine::{Authorised, Columns, Reason, RowsPerPerson, Settings};
@@ -30,10 +34,11 @@ const FILE_BYTES_MAX: u64 = 4 << 30;
 const TEXT_BYTES_MAX: u64 = 32 << 30;
 /// Rows of a file: of columns a few bytes may be as many as somebody likes.
 const ROWS_MAX: u64 = 1 << 31;
-/// Largest file of Parquet. It says at its end what is in it, so it is held in memory until it has come.
-const PARQUET_BYTES_MAX: u64 = 256 << 20;
+/// Largest file of Parquet or Arrow. It says at its end what is in it, so it is held in memory until it has come:
+/// three million rows, more than a county has people.
+const HELD_BYTES_MAX: u64 = 64 << 20;
 /// One of them at a time; others wait in their connections.
-static PARQUET: Mutex<()> = Mutex::new(());
+static HELD: Mutex<()> = Mutex::new(());
 /// Chunks ahead of the engine; a sender who is faster waits.
 const CHUNKS_AHEAD: usize = 16;
 /// Rows of one person that are looked at: nobody has more accounts or cars, and a file cannot fill the
@@ -217,13 +222,18 @@ fn read(
     let file = Cursor::new(beginning).chain(pipe);
     let report = match kind {
         Kind::Text | Kind::Gzip => comparison.run(file, &mut sink),
-        Kind::ArrowStream | Kind::ArrowFile => {
+        Kind::ArrowStream => {
             Stream::open(file, &columns).and_then(|table| comparison.run_table(table, &mut sink))
         }
-        Kind::Parquet => {
-            let _turn = PARQUET.lock().unwrap_or_else(PoisonError::into_inner);
-            Register::open(Bytes::from(whole(file)?), &columns)
-                .and_then(|table| comparison.run_table(table, &mut sink))
+        Kind::ArrowFile | Kind::Parquet => {
+            let _turn = HELD.lock().unwrap_or_else(PoisonError::into_inner);
+            let file = Bytes::from(whole(file)?);
+            if kind == Kind::Parquet {
+                Register::open(file, &columns)
+                    .and_then(|table| comparison.run_table(table, &mut sink))
+            } else {
+                open_file(file, &columns).and_then(|table| comparison.run_table(table, &mut sink))
+            }
         }
     };
     let report = report.map_err(error)?;
@@ -241,11 +251,11 @@ fn read(
 /// All of a file that has to be there before it can be read.
 fn whole(file: impl Read) -> Result<Vec<u8>, Error> {
     let mut bytes = Vec::new();
-    file.take(PARQUET_BYTES_MAX + 1)
+    file.take(HELD_BYTES_MAX + 1)
         .read_to_end(&mut bytes)
         .map_err(|_| incomplete())?;
-    if bytes.len() as u64 > PARQUET_BYTES_MAX {
-        return Err(Error::invalid("file", "PARQUET_TOO_LARGE", "256 MiB"));
+    if bytes.len() as u64 > HELD_BYTES_MAX {
+        return Err(Error::invalid("file", "FILE_NEEDS_STREAM", "64 MiB"));
     }
     Ok(bytes)
 }

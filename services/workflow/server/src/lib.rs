@@ -24,8 +24,9 @@ use anyhow::Context;
 use chassis::{
     access_server::AccessServer,
     auth::ServiceIdentity,
+    bucket::BucketConfig,
     config::ProcessConfig,
-    evidence::{BucketConfig, EvidenceStore},
+    evidence::EvidenceStore,
     feed_server::FeedServer,
     lifecycle::Runtime,
     process, server, startup, subscription,

@@ -10,7 +10,7 @@ use std::{
 use anyhow::Context as _;
 use comparison_columnar::{
     Kind,
-    arrow::Stream,
+    arrow::{Stream, open_file},
     parquet::{OnDisk, Register},
 };
 use comparison_engine::{Authorised, Columns, Comparison, Fault, Hit, Settings, Sink};
@@ -179,8 +179,9 @@ pub fn run(
     let file = File::open(file)?;
     let report = match Kind::of(&beginning) {
         Kind::Text | Kind::Gzip => comparison.run(file, &mut found),
-        Kind::ArrowStream | Kind::ArrowFile => {
-            comparison.run_table(Stream::open(file, &columns)?, &mut found)
+        Kind::ArrowStream => comparison.run_table(Stream::open(file, &columns)?, &mut found),
+        Kind::ArrowFile => {
+            comparison.run_table(open_file(OnDisk::of(file)?, &columns)?, &mut found)
         }
         Kind::Parquet => {
             comparison.run_table(Register::open(OnDisk::of(file)?, &columns)?, &mut found)

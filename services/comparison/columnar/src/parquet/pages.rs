@@ -18,11 +18,11 @@ use parquet::{
 use crate::foreign::{damaged, guarded};
 
 /// The largest page, packed or not. It is unpacked as a whole; writers make them of a MiB, or of a row group
-/// of some hundred thousand rows.
-pub const PAGE_BYTES_MAX: u64 = 64 << 20;
+/// of up to a million rows.
+pub const PAGE_BYTES_MAX: u64 = 32 << 20;
 /// All pages of some columns at the rows that a thread takes at once, and all texts of authorised persons in
-/// them. Half a KiB a row; a register's columns have some ten bytes each.
-pub const PART_BYTES_MAX: u64 = 128 << 20;
+/// them. A quarter of a KiB a row; a register's columns have some ten bytes each.
+pub const PART_BYTES_MAX: u64 = 64 << 20;
 /// The largest page whose texts are given by what they share with the one before (DELTA_BYTE_ARRAY): each may
 /// be unpacked to as many bytes as the page has. Writers of such make them of a MiB.
 const PREFIXED_PAGE_BYTES_MAX: u64 = 2 << 20;
@@ -54,12 +54,12 @@ impl Length for OnDisk {
 }
 
 impl ChunkReader for OnDisk {
-    type T = BufReader<From>;
+    type T = BufReader<Onwards>;
 
     fn get_read(&self, start: u64) -> Result<Self::T> {
         let file = Arc::clone(&self.file);
         // It reads headers of pages, which are short.
-        Ok(BufReader::with_capacity(256, From { file, at: start }))
+        Ok(BufReader::with_capacity(256, Onwards { file, at: start }))
     }
 
     fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes> {
@@ -70,12 +70,12 @@ impl ChunkReader for OnDisk {
 }
 
 /// A file from somewhere on. Threads share the file and not where they are in it.
-pub struct From {
+pub struct Onwards {
     file: Arc<File>,
     at: u64,
 }
 
-impl Read for From {
+impl Read for Onwards {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.file.read_at(buffer, self.at)?;
         self.at += read as u64;
@@ -119,19 +119,19 @@ pub(crate) enum Failure {
     Library(ParquetError),
 }
 
-impl std::convert::From<Error> for Failure {
+impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         Self::Ours(error)
     }
 }
 
-impl std::convert::From<ParquetError> for Failure {
+impl From<ParquetError> for Failure {
     fn from(error: ParquetError) -> Self {
         Self::Library(error)
     }
 }
 
-impl std::convert::From<arrow_schema::ArrowError> for Failure {
+impl From<arrow_schema::ArrowError> for Failure {
     fn from(_: arrow_schema::ArrowError) -> Self {
         // Nearly always one of the other kind, as a sentence.
         Self::Library(ParquetError::ArrowError(String::new()))
@@ -190,8 +190,7 @@ fn locked(call: &Mutex<Call>) -> MutexGuard<'_, Call> {
 impl Call {
     /// Counts a page that is about to be read; its header ends where it begins.
     fn page(&mut self, begin: u64, packed: u64) -> std::result::Result<(), Error> {
-        let headers = self.headers.iter_mut();
-        let header = headers.into_iter().find_map(|headers| {
+        let header = self.headers.iter_mut().find_map(|headers| {
             let at = headers.iter().rposition(|header| header.end == begin)?;
             headers.remove(at)
         });
@@ -200,7 +199,7 @@ impl Call {
             return Err(too_large());
         }
         if self.unpacked > PART_BYTES_MAX {
-            let expected = "pages of at most 128 MiB for 262144 rows";
+            let expected = "pages of at most 64 MiB for 262144 rows";
             return Err(Error::Unsupported { expected });
         }
         Ok(())
@@ -244,7 +243,7 @@ impl<R: ChunkReader> ChunkReader for Pages<R> {
 
 fn too_large() -> Error {
     Error::Unsupported {
-        expected: "pages of at most 64 MiB",
+        expected: "pages of at most 32 MiB",
     }
 }
 

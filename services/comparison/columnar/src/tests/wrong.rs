@@ -103,7 +103,7 @@ fn what_is_not_read_is_told_by_type() {
 
     let mut endless = plain;
     endless[len - 8..len - 4].copy_from_slice(&u32::MAX.to_le_bytes());
-    assert_eq!(unsupported(&endless), "metadata of at most 64 MiB");
+    assert_eq!(unsupported(&endless), "metadata of at most 16 MiB");
 }
 
 #[test]

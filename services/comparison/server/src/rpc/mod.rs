@@ -32,6 +32,7 @@ use std::{pin::Pin, sync::Arc};
 use chassis::{
     access_log::AccessLog,
     auth::{self, Caller},
+    bucket::Files,
     error::Error,
     feed_server::FeedServer,
     pg::Database,
@@ -60,6 +61,7 @@ pub struct Service {
     ledger: Arc<dyn Ledger>,
     windows: Windows,
     queries: Arc<Queries>,
+    registers: Option<Files>,
     feed: FeedServer,
     files: Arc<Semaphore>,
     log: AccessLog,
@@ -74,6 +76,7 @@ impl Service {
         ledger: Arc<dyn Ledger>,
         windows: Windows,
         queries: Arc<Queries>,
+        registers: Option<Files>,
         feed: FeedServer,
     ) -> Self {
         Self {
@@ -84,6 +87,7 @@ impl Service {
             ledger,
             windows,
             queries,
+            registers,
             feed,
             files: Arc::new(Semaphore::new(FILES_AT_ONCE)),
         }

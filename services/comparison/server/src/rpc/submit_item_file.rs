@@ -5,10 +5,10 @@
 
 use std::collections::{HashMap, HashSet};
 
-use chassis::{auth::Caller, error::Error};
+use chassis::{auth::Caller, bucket::Files, error::Error};
 use comparison_core::{contract, outcome::LeftOut};
 use comparison_engine::Authorised;
-use kernel::{BatchId, Code, IdNumber};
+use kernel::{BatchId, Code, Department, IdNumber};
 use proto::comparison::v1::{
     BatchReport, SubmitItemFileRequest, SubmitItemFileResponse,
     submit_item_file_request::Part as WirePart,
@@ -65,7 +65,15 @@ impl Service {
         let allowed = ask(registry, households(), item).await?;
         let asked = Asked::of(&lacking, &allowed);
         let contract = contract::of_item(item);
-        let mut compared = register::compare(&mut parts, contract, asked.set()?).await?;
+        let persons = asked.set()?;
+        let mut compared = match &header.object_key {
+            None => register::compare(&mut parts, contract, persons).await?,
+            Some(key) => {
+                let files = self.registers_of(&header.department, key)?;
+                let mut parts = file::stored(files, key).await?;
+                register::compare(&mut parts, contract, persons).await?
+            }
+        };
 
         let mut tx = self.database.read(caller).await?;
         let (sha256, department) = (&compared.sha256, header.department.as_str());
@@ -91,6 +99,23 @@ impl Service {
         };
         self.record(caller, &batch, &asked, &allowed, compared, report)
             .await
+    }
+
+    /// The county's store of registers, for a key of the department's own.
+    fn registers_of(&self, department: &Department, key: &str) -> Result<&Files, Error> {
+        let own = key.strip_prefix(department.as_str());
+        if !own.is_some_and(|rest| rest.starts_with('/')) {
+            let expected = format!("{department}/…");
+            return Err(Error::invalid("object_key", "OWN_DEPARTMENT", &expected));
+        }
+        let nowhere = || {
+            Error::invalid(
+                "object_key",
+                "NO_STORE",
+                "a county with a store of registers",
+            )
+        };
+        self.registers.as_ref().ok_or_else(nowhere)
     }
 
     /// Stores what was found, all of it or nothing. A comparison that is complete meanwhile keeps what

@@ -646,3 +646,53 @@ async fn bad_files_get_typed_answers_and_leave_nothing() {
     );
     desk.close().await;
 }
+
+#[tokio::test]
+async fn a_register_may_lie_in_the_countys_store_in_its_departments_folder() {
+    let desk = Desk::open(None).await;
+    let (case, household) = (new_id(), new_id());
+    let head = Person::new("赵甲", 1, household);
+    let people = People(vec![head.clone()]);
+    desk.authorised(case, household).await;
+    let rows = [(&*head.number, "赵甲", "小型汽车,")];
+    let (header, text) = file(&desk, ItemKind::Vehicle, &rows);
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::default());
+    gzip.write_all(text.as_bytes()).expect("packed");
+    let folder = desk.registers.path().join("traffic_police");
+    std::fs::create_dir(&folder).expect("made");
+    std::fs::write(folder.join("cars.csv.gz"), gzip.finish().expect("packed")).expect("written");
+    std::fs::write(desk.registers.path().join("secret.csv"), &text).expect("written");
+
+    let officer = officer();
+    let submit = |object_key: &str| {
+        let header = BatchHeader {
+            object_key: object_key.to_owned(),
+            ..header.clone()
+        };
+        desk.item(&officer, &people, header, "")
+    };
+    for (key, expected) in [
+        ("traffic_police/none.csv", "NOT_FOUND"),
+        ("traffic_police/../secret.csv", "NOT_FOUND"),
+        ("secret.csv", "OWN_DEPARTMENT"),
+        ("traffic_policeman/x.csv", "OWN_DEPARTMENT"),
+        ("housing/flats.csv", "OWN_DEPARTMENT"),
+    ] {
+        let refused = submit(key).await.expect_err(key);
+        let code = match &refused {
+            Error::NotFound { .. } => "NOT_FOUND",
+            Error::Invalid(violations) => &violations[0].code,
+            other => panic!("{key}: {other:?}"),
+        };
+        assert_eq!(code, expected, "{key}");
+    }
+    let report = submit("traffic_police/cars.csv.gz")
+        .await
+        .expect("taken in");
+    assert_eq!((report.rows_read, report.hits_recorded), (1, 1));
+    // The same file that comes as chunks is known.
+    let sent = std::fs::read(folder.join("cars.csv.gz")).expect("read");
+    let again = desk.item(&officer, &people, header.clone(), sent);
+    assert_eq!(again.await.expect("taken in"), report);
+    desk.close().await;
+}

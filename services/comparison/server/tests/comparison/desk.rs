@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use chassis::{
     auth::{Authenticator, Caller, ServiceIdentity},
+    bucket::Files,
     client,
     clock::{Clock, ClockShift},
     error::Error,
@@ -39,6 +40,7 @@ use proto::{
     r#type::v1::{ItemKind, SubjectClass},
     workflow::v1::{CaseEvent, GetEvidenceStatusResponse},
 };
+use tempfile::TempDir;
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
@@ -154,6 +156,8 @@ pub struct Desk {
     pub database: Database,
     pub service: Service,
     pub ledger: Ledger,
+    /// What departments put there.
+    pub registers: TempDir,
     pub clock: Clock,
     shift: ClockShift,
 }
@@ -174,9 +178,12 @@ impl Desk {
         let (clock, shift) = Clock::shiftable();
         let database = test.service(NAME, &MIGRATOR, &clock).await;
         let ledger = Ledger::default();
-        let service = service_with(&database, redis_url, ledger.clone()).await;
+        let registers = tempfile::tempdir().expect("a folder");
+        let files = Files::folder(registers.path()).expect("it is there");
+        let service = service_with(&database, redis_url, ledger.clone(), Some(files)).await;
         Self {
             service,
+            registers,
             ledger,
             test,
             database,
@@ -310,10 +317,15 @@ impl Desk {
 }
 
 pub async fn service(database: &Database, redis_url: Option<&str>) -> Service {
-    service_with(database, redis_url, Ledger::default()).await
+    service_with(database, redis_url, Ledger::default(), None).await
 }
 
-async fn service_with(database: &Database, redis_url: Option<&str>, ledger: Ledger) -> Service {
+async fn service_with(
+    database: &Database,
+    redis_url: Option<&str>,
+    ledger: Ledger,
+    registers: Option<Files>,
+) -> Service {
     let keys = issuer();
     let config = keys.config(NAME, COUNTY);
     let authenticator = Authenticator::new(&config).await.expect("keys are read");
@@ -328,6 +340,7 @@ async fn service_with(database: &Database, redis_url: Option<&str>, ledger: Ledg
         Arc::new(ledger),
         windows,
         Arc::new(queries),
+        registers,
         feed,
     )
 }
