@@ -534,8 +534,8 @@ fn whoever_writes_files_has_a_place_for_them() {
             }
         }
         let in_memory = items(&file["services"][process]["tmpfs"]);
-        let in_memory = in_memory.filter_map(Value::as_str);
-        let composed = in_memory.into_iter().any(|one| one.starts_with("/tmp:"));
+        let mut in_memory = in_memory.filter_map(Value::as_str);
+        let composed = in_memory.any(|one| one.starts_with("/tmp:"));
         assert_eq!(composed, writes, "docker-compose.yml: {process}");
         let deployment = object("Deployment", process);
         let container = &deployment["spec"]["template"]["spec"]["containers"][0];
