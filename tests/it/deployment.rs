@@ -515,6 +515,35 @@ fn mutual_tls_is_a_component() {
     }
 }
 
+/// Whose files lie on a disk while they are read, has one: the roots are read-only.
+#[test]
+fn whoever_writes_files_has_a_place_for_them() {
+    let file = compose();
+    for process in SERVICES {
+        let mut folders = vec![root().join(format!("services/{process}/server/src"))];
+        let mut writes = false;
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(folder).expect("readable").flatten() {
+                match entry.path().is_dir() {
+                    true => folders.push(entry.path()),
+                    false => {
+                        let code = fs::read_to_string(entry.path()).expect("readable");
+                        writes |= code.contains("Upload::begin(");
+                    }
+                }
+            }
+        }
+        let in_memory = items(&file["services"][process]["tmpfs"]);
+        let mut in_memory = in_memory.filter_map(Value::as_str);
+        let composed = in_memory.any(|one| one.starts_with("/tmp:"));
+        assert_eq!(composed, writes, "docker-compose.yml: {process}");
+        let deployment = object("Deployment", process);
+        let container = &deployment["spec"]["template"]["spec"]["containers"][0];
+        let mounted = items(&container["volumeMounts"]).any(|one| one["mountPath"] == "/tmp");
+        assert_eq!(mounted, writes, "k8s: {process}");
+    }
+}
+
 #[test]
 fn a_service_is_all_of_its_pods() {
     for process in SERVICES {
@@ -529,9 +558,10 @@ fn compose_and_cluster_name_the_same_settings() {
     for process in SERVICES.into_iter().chain(["gateway"]) {
         let names = |pairs: Vec<(String, String)>| -> BTreeSet<String> {
             let names = pairs.into_iter().map(|(name, _)| name);
-            // A machine of one's own shows the schema and has no proxy before it.
+            // A machine of one's own shows the schema, has no proxy before it, and a small PostgreSQL.
+            let own = ["EXPLORER", "PROXY", "MAX_CONNECTIONS"];
             names
-                .filter(|name| !name.ends_with("EXPLORER") && !name.ends_with("PROXY"))
+                .filter(|name| !own.iter().any(|end| name.ends_with(end)))
                 .collect()
         };
         let deployment = object("Deployment", process);

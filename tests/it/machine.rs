@@ -98,8 +98,8 @@ async fn a_full_disk_of_temporary_files_refuses_sheets_and_nothing_else() {
 /// The library that puts another clock under a program.
 fn other_clock() -> Option<PathBuf> {
     let folders = std::fs::read_dir("/usr/lib").ok()?.flatten();
-    let libraries = folders.map(|folder| folder.path().join("faketime/libfaketimeMT.so.1"));
-    libraries.into_iter().find(|library| library.exists())
+    let mut libraries = folders.map(|folder| folder.path().join("faketime/libfaketimeMT.so.1"));
+    libraries.find(|library| library.exists())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -23,7 +23,7 @@ const LABELS: [(&str, usize); 16] = [
     ("consumer", 4),
     ("http_route", 30),
     ("http_status", 30),
-    ("kind", 3),
+    ("kind", 4),
     ("le", 20),
     ("process", 5),
     ("rpc_code", 17),

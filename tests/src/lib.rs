@@ -1,8 +1,10 @@
 //! The sandbox of the end-to-end tests: the whole platform in this process, on real sockets and a
-//! real database of its own, with a clock that the test moves.
+//! real database of its own, with a clock that the test moves; or, by `tests/compose.sh`, one that is
+//! deployed.
 
 pub mod client;
 pub mod county;
+mod deployed;
 pub mod family;
 pub mod journey;
 mod sandbox;

@@ -1,4 +1,4 @@
-//! Starts and stops the platform for one test.
+//! Starts and stops the platform for one test, or speaks with one that is deployed.
 
 use std::{net::SocketAddr, path::Path, sync::Arc};
 
@@ -20,7 +20,7 @@ use kernel::Role;
 use secrecy::ExposeSecret;
 use tempfile::TempDir;
 
-use crate::{COUNTY, Client, watch::Statements};
+use crate::{COUNTY, Client, deployed::Deployed, watch::Statements};
 
 /// When every story begins.
 const BEGAN: &str = "2026-03-02T02:00:00Z";
@@ -38,24 +38,45 @@ pub fn witness() -> Cosigner {
 /// The whole platform, for one test.
 #[derive(Debug)]
 pub struct Sandbox {
-    /// Its database, to look into as the owner.
-    pub database: TestDatabase,
-    /// Who mints tokens.
-    pub issuer: Arc<Issuer>,
-    platform: Platform,
     clock: Clock,
     shift: ClockShift,
+    place: Place,
+}
+
+/// Where the platform runs.
+#[derive(Debug)]
+enum Place {
+    /// In this process, with everything that a test may look into.
+    Here(Box<Here>),
+    /// Deployed, with nothing but the gateway's address, the issuer's key and the clock.
+    There(Box<Deployed>),
+}
+
+#[derive(Debug)]
+struct Here {
+    database: TestDatabase,
+    issuer: Arc<Issuer>,
+    platform: Platform,
     folder: TempDir,
     /// Of the relay that listens, where there is one.
     relay: Lifecycle,
 }
 
 impl Sandbox {
-    /// Starts everything.
+    /// Starts everything; or takes what is deployed, where the environment names it ([`Deployed`]).
     ///
     /// # Panics
     /// It does not start.
     pub async fn start() -> Self {
+        if let Some(deployed) = Deployed::named() {
+            let (clock, shift) = began();
+            deployed.set_clock(shift.offset());
+            return Self {
+                clock,
+                shift,
+                place: Place::There(Box::new(deployed)),
+            };
+        }
         let database = TestDatabase::create().await;
         let url = database.config.url.expose_secret().to_owned();
         let connections = database.config.max_connections;
@@ -109,10 +130,7 @@ impl Sandbox {
         let secrets = data.secrets().expect("keys");
         let issuer = Arc::new(Issuer::open(data.path()).expect("an issuer"));
         let databases = Databases::External { url, connections };
-        let (clock, shift) = Clock::shiftable();
-        // Stories that last for months meet the same ends of months whenever they are told.
-        let began: DateTime<Utc> = BEGAN.parse().expect("an instant");
-        shift.advance(began - clock.now());
+        let (clock, shift) = began();
         let settings = Settings {
             county: COUNTY.parse().expect("a division"),
             databases: &databases,
@@ -131,14 +149,32 @@ impl Sandbox {
             .expect("started");
         platform.ready().await.expect("ready");
         Self {
-            database,
-            issuer,
-            platform,
             clock,
             shift,
-            folder,
-            relay,
+            place: Place::Here(Box::new(Here {
+                database,
+                issuer,
+                platform,
+                folder,
+                relay,
+            })),
         }
+    }
+
+    fn here(&self) -> &Here {
+        match &self.place {
+            Place::Here(here) => here,
+            Place::There(_) => panic!("the test looks into the process: it cannot be deployed"),
+        }
+    }
+
+    /// Its database, to look into as the owner.
+    ///
+    /// # Panics
+    /// It is deployed.
+    #[must_use]
+    pub fn database(&self) -> &TestDatabase {
+        &self.here().database
     }
 
     /// Somebody who acts as `role` for `division`.
@@ -167,29 +203,38 @@ impl Sandbox {
     /// The token cannot be minted.
     #[must_use]
     pub fn client_of(&self, account: &Account) -> Client {
-        let token = self.issuer.mint(account).expect("a token");
-        Client::new(self.platform.http, token, &account.name)
+        let token = match &self.place {
+            Place::Here(here) => here.issuer.mint(account),
+            Place::There(deployed) => deployed.mint(account),
+        };
+        Client::new(self.http(), token.expect("a token"), &account.name)
     }
 
     /// Where HTTP is served.
     #[must_use]
-    pub const fn http(&self) -> SocketAddr {
-        self.platform.http
+    pub fn http(&self) -> SocketAddr {
+        match &self.place {
+            Place::Here(here) => here.platform.http,
+            Place::There(deployed) => deployed.gateway,
+        }
     }
 
     /// Its data folder, for commands of an operator.
+    ///
+    /// # Panics
+    /// It is deployed.
     #[must_use]
     pub fn folder(&self) -> &Path {
-        self.folder.path()
+        self.here().folder.path()
     }
 
     /// Where a service serves gRPC.
     ///
     /// # Panics
-    /// There is no such service.
+    /// There is no such service, or it is deployed.
     #[must_use]
     pub fn grpc(&self, service: &str) -> SocketAddr {
-        self.platform.grpc(service).expect("a service")
+        self.here().platform.grpc(service).expect("a service")
     }
 
     /// The day in the county.
@@ -206,12 +251,19 @@ impl Sandbox {
 
     /// Lets days go by.
     pub fn advance_days(&self, days: i64) {
-        self.shift.advance(Duration::days(days));
+        self.advance(Duration::days(days));
     }
 
     /// Lets minutes go by.
     pub fn advance_minutes(&self, minutes: i64) {
-        self.shift.advance(Duration::minutes(minutes));
+        self.advance(Duration::minutes(minutes));
+    }
+
+    fn advance(&self, by: Duration) {
+        self.shift.advance(by);
+        if let Place::There(deployed) = &self.place {
+            deployed.set_clock(self.shift.offset());
+        }
     }
 
     /// A new request id.
@@ -220,11 +272,24 @@ impl Sandbox {
         self.clock.new_id().to_string()
     }
 
-    /// Stops everything and removes the database.
+    /// Stops everything and removes the database. What is deployed is left to whoever deployed it.
     pub async fn stop(self) {
-        self.platform.stop().await;
-        self.relay.wait(std::time::Duration::from_secs(1)).await;
-        self.database.drop_database().await;
-        drop(self.folder);
+        let Place::Here(here) = self.place else {
+            return;
+        };
+        let here = *here;
+        here.platform.stop().await;
+        here.relay.wait(std::time::Duration::from_secs(1)).await;
+        here.database.drop_database().await;
+        drop(here.folder);
     }
+}
+
+/// A clock at the beginning of every story: those that last for months meet the same ends of months
+/// whenever they are told.
+fn began() -> (Clock, ClockShift) {
+    let (clock, shift) = Clock::shiftable();
+    let began: DateTime<Utc> = BEGAN.parse().expect("an instant");
+    shift.advance(began - clock.now());
+    (clock, shift)
 }

@@ -60,7 +60,7 @@ async fn rows(owner: &mut PgConnection) -> u64 {
 
 /// Lets a minute go by and waits until every row is under a checkpoint.
 async fn sealed(sandbox: &Sandbox, key: &LogVerifier) -> Checkpoint {
-    let mut owner = sandbox.database.owner().await;
+    let mut owner = sandbox.database().owner().await;
     sandbox.advance_minutes(2);
     let rows = rows(&mut owner).await;
     until("everything is sealed", async || {
@@ -267,7 +267,7 @@ async fn sec3_a_witness_cosigns_what_grows_and_refuses_what_was_bent() {
 
     // The past is rewritten by whoever owns the database, and everything sealed of it forgotten: the
     // log signs another history, and only the witness can know.
-    let mut owner = sandbox.database.owner().await;
+    let mut owner = sandbox.database().owner().await;
     rewrite(&mut owner).await;
     declared(&sandbox, &places).await;
     let third = sealed(&sandbox, &key).await;
@@ -321,7 +321,10 @@ fn other_key() -> LogVerifier {
 
 fn verify(sandbox: &Sandbox, copies: &[&Path]) -> Output {
     let mut command = backstop(sandbox.folder(), &["verify"]);
-    command.env("DATABASE_URL", sandbox.database.config.url.expose_secret());
+    command.env(
+        "DATABASE_URL",
+        sandbox.database().config.url.expose_secret(),
+    );
     for copy in copies {
         command.arg("--witness").arg(copy);
     }
@@ -478,7 +481,7 @@ async fn sec3_no_evidence_no_service() {
     let journey = declared(&sandbox, &places).await;
     sealed(&sandbox, &key).await;
     // More rows in tiles than there are: nothing can be signed over that.
-    let mut owner = sandbox.database.owner().await;
+    let mut owner = sandbox.database().owner().await;
     let bend = "insert into workflow.log_tiles (level, n, first, hashes) \
                 values (0, 9, 0, decode(repeat('00', 32), 'hex'))";
     owner.execute(bend).await.expect("bent");

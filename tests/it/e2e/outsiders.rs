@@ -125,7 +125,7 @@ fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
 
 /// All rows of all tables of all schemas, as text.
 async fn tables(sandbox: &Sandbox) -> Vec<(String, Vec<u8>)> {
-    let mut owner = sandbox.database.owner().await;
+    let mut owner = sandbox.database().owner().await;
     let names: Vec<String> = sqlx::query_scalar(
         "select quote_ident(nspname) || '.' || quote_ident(relname)
          from pg_class c join pg_namespace n on n.oid = c.relnamespace

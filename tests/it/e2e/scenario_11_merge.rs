@@ -214,7 +214,10 @@ async fn scenario_11_a_case_follows_its_village_through_a_merge() {
     heirs.enrol().await;
 
     let mut verify = backstop(sandbox.folder(), &["verify"]);
-    verify.env("DATABASE_URL", sandbox.database.config.url.expose_secret());
+    verify.env(
+        "DATABASE_URL",
+        sandbox.database().config.url.expose_secret(),
+    );
     let verified = tokio::task::block_in_place(|| verify.output()).expect("runs");
     let said = String::from_utf8_lossy(&verified.stdout);
     assert!(verified.status.success(), "{said}");

@@ -77,7 +77,7 @@ async fn nothing_outside_the_scope_is_seen_by_any_role() {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_table_with_a_division_is_under_forced_row_level_security() {
     let sandbox = Sandbox::start().await;
-    let mut owner = sandbox.database.owner().await;
+    let mut owner = sandbox.database().owner().await;
     // Dictionaries say where villages are and what the line is: they tell of nobody.
     let open: Vec<String> = sqlx::query_scalar(
         "select format('%s.%s', n.nspname, c.relname) from pg_class c \

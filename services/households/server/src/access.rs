@@ -78,12 +78,7 @@ const PLACE_KEEPERS: &[Role] = &[
 const ADMINISTRATORS: &[Role] = &[Role::SystemAdmin];
 
 /// Those who look at papers that others have taken in (CMP-10).
-const CHECKERS: &[Role] = &[
-    Role::TownshipOffice,
-    Role::CountyOfficer,
-    Role::DisciplineInspection,
-    Role::Auditor,
-];
+const CHECKERS: &[Role] = &[Role::TownshipOffice, Role::CountyOfficer];
 
 const SERVICES: &[Role] = &[Role::Service];
 
