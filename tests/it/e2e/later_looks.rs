@@ -1,9 +1,15 @@
 //! Half a year after enrolment a household is compared again, and what is found goes to people; then the
-//! department says that its file was wrong (S45, S57, CMP-9, CMP-11).
+//! department says that its file was wrong (S45, S57, CMP-9, CMP-11). Another was checked by civil affairs
+//! lately (CMP-7).
 
 use kernel::{ItemKind, Role};
 use serde_json::{Value, json};
-use tests::{COUNTY, Sandbox, county, family::Family, journey::Journey, until};
+use tests::{
+    COUNTY, Sandbox, county,
+    family::{EVIDENCE, Family},
+    journey::Journey,
+    until,
+};
 
 /// A comparison of the case that is for something, once it is in a state.
 async fn wait(journey: &Journey<'_>, purpose: &str, complete: bool) -> Value {
@@ -30,6 +36,25 @@ async fn cmp9_cmp11_what_a_later_look_finds_goes_to_people_and_a_wrong_file_is_t
     let later = Journey::declare(&sandbox, later, &places).await;
     later.authorise().await;
     later.comparison_open().await;
+    // Civil affairs has checked that household's assets: no department has to do it again (CMP-7).
+    let check = |nothing_found: bool| {
+        json!({
+            "caseId": later.case, "items": ["VEHICLE", "INSURANCE"], "checkedOn": later.today(),
+            "reference": "民救核〔2026〕17号", "evidenceSha256": EVIDENCE,
+            "nothingFound": nothing_found,
+        })
+    };
+    let unmet = later.officer.refused("reuseCheck", check(false)).await;
+    assert_eq!(unmet, ["CMP-7 CHECK_CLEAN"]);
+    let selection = "comparison { items { item received batchId reusedCheck { reference } } }";
+    let reused = later.officer.accepted("reuseCheck", check(true), selection);
+    let reused = reused.await["comparison"]["items"].clone();
+    let covered = json!({
+        "item": "VEHICLE", "received": true, "batchId": null,
+        "reusedCheck": { "reference": "民救核〔2026〕17号" },
+    });
+    let items = reused.as_array().expect("items");
+    assert!(items.contains(&covered), "{reused:#}");
 
     sandbox.advance_days(190);
     wait(&journey, "RE_CHECK", false).await;
