@@ -131,6 +131,7 @@ pub struct Persons<'a> {
     pub missing: u32,
     /// Not allowed.
     pub left_out: LeftOut,
+    allowed: &'a Allowed,
 }
 
 impl<'a> Persons<'a> {
@@ -152,6 +153,7 @@ impl<'a> Persons<'a> {
             compared,
             missing: u32::try_from(missing.len()).unwrap_or(u32::MAX),
             left_out,
+            allowed,
         }
     }
 }
@@ -184,7 +186,6 @@ impl Batch {
         rules: &Rules,
         mut comparison: Comparison,
         persons: &Persons<'_>,
-        allowed: &Allowed,
         found: impl Fn(&Person) -> Vec<(i64, &'f What)>,
         tx: &Tx,
         changes: &mut Changes,
@@ -195,7 +196,7 @@ impl Batch {
             // There is nothing to be said of anybody.
             return;
         }
-        let members = i64::try_from(allowed.members(&compared)).unwrap_or(i64::MAX);
+        let members = i64::try_from(persons.allowed.members(&compared)).unwrap_or(i64::MAX);
         for person in &persons.compared {
             for (row, what) in found(person) {
                 for of_row in self.judge(rules, row, what, person.is_relative, members) {

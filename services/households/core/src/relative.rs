@@ -84,13 +84,16 @@ pub fn flaws(
     flaws
 }
 
+/// A field of a relative as text.
+type Text = fn(&Relative) -> String;
+
 /// What differs between two states of a relative, one of which may be nothing. ID numbers are masked.
 #[must_use]
 pub fn changes(old: Option<&Relative>, new: Option<&Relative>) -> Vec<Change> {
     let Some(person) = old.or(new).map(|relative| relative.person) else {
         return Vec::new();
     };
-    let fields: [(&str, fn(&Relative) -> String); 4] = [
+    let fields: [(&str, Text); 4] = [
         ("name", |r| r.name.clone()),
         ("id_number", |r| r.id_number.masked()),
         ("tie", |r| r.tie.to_string()),

@@ -147,15 +147,7 @@ impl Service {
                 let rows = found.get(&person.id_number).into_iter().flatten();
                 rows.map(|found| (found.row, &found.what)).collect()
             };
-            batch.receive(
-                &rules,
-                comparison,
-                &persons,
-                allowed,
-                found,
-                &tx,
-                &mut changes,
-            );
+            batch.receive(&rules, comparison, &persons, found, &tx, &mut changes);
         }
         batch.keep(&mut tx, caller, &changes, &mut report).await?;
         tx.commit().await?;

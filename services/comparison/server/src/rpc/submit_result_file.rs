@@ -158,15 +158,7 @@ impl Service {
                 let rows = found.flat_map(|found| &found.rows);
                 rows.map(|(row, what)| (*row, what)).collect()
             };
-            batch.receive(
-                &rules,
-                comparison,
-                &persons,
-                allowed,
-                found,
-                &tx,
-                &mut changes,
-            );
+            batch.receive(&rules, comparison, &persons, found, &tx, &mut changes);
         }
         store::query::answer(&mut tx, &answered, batch.id).await?;
         answers.note(&mut report);
