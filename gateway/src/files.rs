@@ -185,37 +185,29 @@ async fn print(
 pub async fn items(
     state: State<Gateway>,
     id: Extension<RequestId>,
-    Path(item): Path<String>,
-    (headers, mut query): Asked,
+    item: Path<String>,
+    asked: Asked,
     body: Body,
 ) -> Response {
-    query.insert("item".to_owned(), item.to_ascii_uppercase());
-    take(
-        "comparison.SubmitItemFile",
-        state,
-        id,
-        (headers, query),
-        body,
-    )
-    .await
+    let asked = of_item(item, asked);
+    take("comparison.SubmitItemFile", state, id, asked, body).await
 }
 
 pub async fn results(
     state: State<Gateway>,
     id: Extension<RequestId>,
-    Path(item): Path<String>,
-    (headers, mut query): Asked,
+    item: Path<String>,
+    asked: Asked,
     body: Body,
 ) -> Response {
+    let asked = of_item(item, asked);
+    take("comparison.SubmitResultFile", state, id, asked, body).await
+}
+
+/// The path says which item it is.
+fn of_item(Path(item): Path<String>, (headers, mut query): Asked) -> Asked {
     query.insert("item".to_owned(), item.to_ascii_uppercase());
-    take(
-        "comparison.SubmitResultFile",
-        state,
-        id,
-        (headers, query),
-        body,
-    )
-    .await
+    (headers, query)
 }
 
 pub async fn requests(

@@ -10,12 +10,13 @@ use comparison_core::{
     answer::{self, Held},
     contract,
 };
-use comparison_engine::{
-    Authorised, Columns, Comparison, Fault, Hit, Reason, RowsPerPerson, Settings, Sink,
-};
+use comparison_engine::{Authorised, Comparison, Fault, Hit, Reason, Settings, Sink};
 use kernel::{IdNumber, ItemKind};
 
-use crate::request::{Checked, Refused};
+use crate::{
+    register,
+    request::{Checked, Refused},
+};
 
 /// Rows of a person that are told: nobody has more cars or companies.
 const ROWS_PER_PERSON_MAX: usize = 50;
@@ -46,14 +47,14 @@ pub enum Failed {
     Result(#[from] csv::Error),
 }
 
-/// Answers questions about `item` from a register into a result file.
+/// Answers questions about `item` from the register `file` into a result file.
 ///
 /// # Errors
 /// The register cannot be compared to its end, or the result cannot be written.
 pub fn answer(
     item: ItemKind,
     questions: &[Checked],
-    register: impl Read + Send,
+    file: impl Read + Send,
     result: impl Write,
 ) -> Result<Answered, Failed> {
     let mut places: HashMap<IdNumber, u32> = HashMap::new();
@@ -72,22 +73,9 @@ pub fn answer(
         unreachable!("numbers are added once");
     };
     let contract = contract::of_item(item);
-    let named = |optional| {
-        let columns = contract.values().filter(move |c| c.optional == optional);
-        columns.map(|column| column.name.to_owned())
-    };
-    let columns = Columns {
-        id_number: "id_number".to_owned(),
-        name: Some("name".to_owned()),
-        values: named(false).collect(),
-        optional: named(true).collect(),
-    };
-    let order: Vec<&String> = columns.values.iter().chain(&columns.optional).collect();
-    let cells = contract
-        .values()
-        .filter_map(|column| order.iter().position(|name| *name == column.name));
+    let (columns, cells) = register::columns(&contract);
     let mut found = Found {
-        cells: cells.collect(),
+        cells,
         held: HashMap::new(),
         open: HashSet::new(),
         faults: Vec::new(),
@@ -96,15 +84,11 @@ pub fn answer(
         authorised: &persons,
         columns: &columns,
         settings: Settings {
-            rows_per_person: if contract.one_row {
-                RowsPerPerson::One
-            } else {
-                RowsPerPerson::Any
-            },
+            rows_per_person: register::rows_per_person(&contract),
             ..Settings::default()
         },
     };
-    let report = comparison.run(register, &mut found)?;
+    let report = comparison.run(file, &mut found)?;
 
     let mut answered = Answered {
         rows_read: report.counts.rows,

@@ -8,5 +8,6 @@
 #![warn(missing_docs)]
 
 pub mod department;
+pub mod register;
 pub mod request;
 pub mod token;

@@ -18,7 +18,7 @@ use comparison_core::{
     row::{Layout, Row, reason},
 };
 use kernel::{Department, ItemKind};
-use proto::comparison::v1::{BadRow, BatchHeader, BatchReport};
+use proto::comparison::v1::{self as wire, BadRow, BatchHeader, BatchReport};
 use tokio::sync::mpsc;
 use tokio_stream::{Stream, StreamExt as _};
 use tonic::Status;
@@ -38,6 +38,36 @@ pub enum Part {
     Chunk(Vec<u8>),
     /// The store that the file is in does not give it.
     Failed(Error),
+}
+
+/// A message of one of the RPCs that take files.
+pub trait Message {
+    /// What it brings; `None` where it is empty.
+    fn part(self) -> Option<Part>;
+}
+
+macro_rules! messages {
+    ($($message:ident, $part:ident);+ $(;)?) => {$(
+        impl Message for wire::$message {
+            fn part(self) -> Option<Part> {
+                self.part.map(|part| match part {
+                    wire::$part::Part::Header(header) => Part::Header(header),
+                    wire::$part::Part::Chunk(chunk) => Part::Chunk(chunk),
+                })
+            }
+        }
+    )+};
+}
+
+messages! {
+    SubmitAlertBatchRequest, submit_alert_batch_request;
+    SubmitItemFileRequest, submit_item_file_request;
+    SubmitResultFileRequest, submit_result_file_request;
+}
+
+/// The messages of any of those RPCs.
+pub fn parts<M: Message>(messages: impl Stream<Item = Result<M, Status>> + Unpin) -> impl Parts {
+    messages.map(|message| message.map(Message::part))
 }
 
 /// What a file's header says.

@@ -21,7 +21,8 @@ use comparison_columnar::{
 };
 use comparison_core::{answer::Told, contract::Contract, row::Values};
 use comparison_engine as engine;
-use comparison_engine::{Authorised, Columns, Reason, RowsPerPerson, Settings};
+use comparison_engine::{Authorised, Reason, Settings};
+use comparison_query::register::{columns, rows_per_person};
 use proto::comparison::v1::{BadRow, BatchReport};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::{mpsc, oneshot};
@@ -168,23 +169,7 @@ fn read(
     contract: Contract,
     authorised: &Authorised,
 ) -> Result<Compared, Error> {
-    let headers = |optional: bool| {
-        let columns = contract.values().filter(move |c| c.optional == optional);
-        columns.map(|column| column.name.to_owned())
-    };
-    let columns = Columns {
-        id_number: "id_number".to_owned(),
-        name: contract.is_named().then(|| "name".to_owned()),
-        values: headers(false).collect(),
-        optional: headers(true).collect(),
-    };
-    let order: Vec<&str> = columns
-        .values
-        .iter()
-        .chain(&columns.optional)
-        .map(|c| &**c)
-        .collect();
-    let place = |name: &str| order.iter().position(|header| *header == name);
+    let (columns, places) = columns(&contract);
     let cores = thread::available_parallelism().map_or(1, NonZero::get);
     let comparison = engine::Comparison {
         authorised,
@@ -193,11 +178,7 @@ fn read(
             // The rest of the machine answers meanwhile.
             threads: cores.div_ceil(2),
             positions_max: 0,
-            rows_per_person: if contract.one_row {
-                RowsPerPerson::One
-            } else {
-                RowsPerPerson::Any
-            },
+            rows_per_person: rows_per_person(&contract),
             ..Settings::default()
         },
     };
@@ -209,7 +190,7 @@ fn read(
     };
     let mut sink = Sink {
         contract,
-        places: contract.values().filter_map(|c| place(c.name)).collect(),
+        places,
         rows_of: vec![0; authorised.len()],
         found: Vec::new(),
         rows_refused: 0,

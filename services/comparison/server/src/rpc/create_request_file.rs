@@ -2,7 +2,10 @@
 //! allows it at this moment and was not compared yet, each with a token (S18, CMP-4, CMP-5). Asked twice
 //! for the same, it gives the same tokens. Only while what happens is on the record (SEC-3).
 
-use std::{collections::HashMap, pin::Pin};
+use std::{
+    collections::{HashMap, HashSet},
+    pin::Pin,
+};
 
 use chassis::{
     auth::Caller,
@@ -83,12 +86,13 @@ impl Service {
         let mut tx = self.database.begin(caller).await?;
         // Two files at once would put two questions.
         let ids: Vec<Uuid> = lacking.iter().map(|lacking| lacking.id).collect();
-        let open = store::comparison::lock_open(&mut tx, &ids).await?;
-        let open: Vec<Uuid> = open.iter().map(|comparison| comparison.id).collect();
+        let open = store::comparison::lock_open_ids(&mut tx, &ids).await?;
         let known = store::query::open(&mut tx, item, &open).await?;
+        let open: HashSet<Uuid> = open.into_iter().collect();
+        let lacking: Vec<&Lacking> = lacking.iter().filter(|l| open.contains(&l.id)).collect();
         let now = tx.now();
         let (mut put, mut questions) = (Vec::new(), Vec::new());
-        for lacking in lacking.iter().filter(|lacking| open.contains(&lacking.id)) {
+        for lacking in &lacking {
             for person in persons(lacking, &allowed) {
                 let asked = known.get(&(lacking.id, person.id)).copied();
                 // As short as the authorisation: it may have changed since.
@@ -116,8 +120,9 @@ impl Service {
         }
         store::query::put(&mut tx, item, &put).await?;
         tx.commit().await?;
-        let shown = lacking.iter().filter(|lacking| open.contains(&lacking.id));
-        let shown = shown.filter(|lacking| persons(lacking, &allowed).next().is_some());
+        let shown = lacking
+            .iter()
+            .filter(|lacking| persons(lacking, &allowed).next().is_some());
         let shown = shown.map(|l| (l.household.to_string(), l.division.to_string()));
         self.log.record(caller, RPC, shown.collect()).await?;
         write(&questions).map_err(Error::Internal)

@@ -39,7 +39,7 @@ use chassis::{
 };
 use futures::Stream;
 use proto::comparison::v1::{comparison_service_server::ComparisonService, *};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tonic::{Request, Response, Status, Streaming};
 use uuid::Uuid;
 
@@ -91,6 +91,12 @@ impl Service {
             feed,
             files: Arc::new(Semaphore::new(FILES_AT_ONCE)),
         }
+    }
+
+    /// Waits until one of the files that are taken at once has ended.
+    async fn turn(&self) -> Result<SemaphorePermit<'_>, Error> {
+        let closed = |_| Error::Unavailable { what: "intake" };
+        self.files.acquire().await.map_err(closed)
     }
 
     /// Who saw and did what.

@@ -12,20 +12,17 @@ use comparison_core::{
 };
 use kernel::BatchId;
 use proto::{
-    comparison::v1::{
-        Alert, BatchReport, SubmitAlertBatchRequest, SubmitAlertBatchResponse,
-        submit_alert_batch_request::Part as WirePart,
-    },
+    comparison::v1::{Alert, BatchReport, SubmitAlertBatchRequest, SubmitAlertBatchResponse},
     households::v1::FoundPerson,
 };
-use tokio_stream::{Stream, StreamExt as _};
+use tokio_stream::Stream;
 use tonic::{Status, Streaming};
 use uuid::Uuid;
 
 use super::Service;
 use crate::{
     Registry,
-    file::{self, Header, Part, Piece},
+    file::{self, Header, Piece},
     item,
     store::{self, alert::Raise},
 };
@@ -55,10 +52,9 @@ impl Service {
         messages: impl Stream<Item = Result<SubmitAlertBatchRequest, Status>> + Unpin,
         registry: &impl Registry,
     ) -> Result<BatchReport, Error> {
-        let closed = |_| Error::Unavailable { what: "intake" };
-        let _permit = self.files.acquire().await.map_err(closed)?;
+        let _turn = self.turn().await?;
         let today = self.database.clock().today();
-        let mut parts = messages.map(|message| message.map(|message| message.part.map(part)));
+        let mut parts = file::parts(messages);
         let header = file::header(&mut parts, today).await?;
         let contract = admit(caller, &header)?;
         let uploaded = file::receive(&mut parts).await?;
@@ -156,13 +152,6 @@ impl Service {
         }
         tx.commit().await?;
         Ok((raised, all - raised))
-    }
-}
-
-fn part(part: WirePart) -> Part {
-    match part {
-        WirePart::Header(header) => Part::Header(header),
-        WirePart::Chunk(chunk) => Part::Chunk(chunk),
     }
 }
 

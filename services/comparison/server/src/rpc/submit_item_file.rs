@@ -9,18 +9,14 @@ use chassis::{auth::Caller, bucket::Files, error::Error};
 use comparison_core::{contract, outcome::LeftOut};
 use comparison_engine::Authorised;
 use kernel::{BatchId, Code, Department, IdNumber};
-use proto::comparison::v1::{
-    BatchReport, SubmitItemFileRequest, SubmitItemFileResponse,
-    submit_item_file_request::Part as WirePart,
-};
-use tokio_stream::{Stream, StreamExt as _};
+use proto::comparison::v1::{BatchReport, SubmitItemFileRequest, SubmitItemFileResponse};
+use tokio_stream::Stream;
 use tonic::{Status, Streaming};
 use uuid::Uuid;
 
 use super::Service;
 use crate::{
-    Registry, evidence,
-    file::{self, Part},
+    Registry, evidence, file,
     intake::{Allowed, Batch, Changes, Person, Persons, admit, ask, rules},
     register::{self, Compared, Found},
     store::{self, comparison::Lacking},
@@ -49,10 +45,9 @@ impl Service {
         messages: impl Stream<Item = Result<SubmitItemFileRequest, Status>> + Unpin,
         registry: &impl Registry,
     ) -> Result<BatchReport, Error> {
-        let closed = |_| Error::Unavailable { what: "intake" };
-        let _permit = self.files.acquire().await.map_err(closed)?;
+        let _turn = self.turn().await?;
         let today = self.database.clock().today();
-        let mut parts = messages.map(|message| message.map(|message| message.part.map(part)));
+        let mut parts = file::parts(messages);
         let header = file::header(&mut parts, today).await?;
         let item = admit(caller, &header)?;
         evidence::check(&self.ledger).await?;
@@ -152,13 +147,6 @@ impl Service {
         batch.keep(&mut tx, caller, &changes, &mut report).await?;
         tx.commit().await?;
         Ok(report)
-    }
-}
-
-fn part(part: WirePart) -> Part {
-    match part {
-        WirePart::Header(header) => Part::Header(header),
-        WirePart::Chunk(chunk) => Part::Chunk(chunk),
     }
 }
 

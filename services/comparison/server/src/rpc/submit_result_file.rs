@@ -7,11 +7,8 @@ use std::collections::HashMap;
 use chassis::{auth::Caller, error::Error};
 use comparison_core::answer::{AnswerForm, Told, form_of};
 use kernel::{BatchId, Code};
-use proto::comparison::v1::{
-    BatchReport, SubmitResultFileRequest, SubmitResultFileResponse,
-    submit_result_file_request::Part as WirePart,
-};
-use tokio_stream::{Stream, StreamExt as _};
+use proto::comparison::v1::{BatchReport, SubmitResultFileRequest, SubmitResultFileResponse};
+use tokio_stream::Stream;
 use tonic::{Status, Streaming};
 use uuid::Uuid;
 
@@ -19,8 +16,7 @@ use super::Service;
 use crate::{
     Registry,
     answers::{self, Answers, Expected},
-    evidence,
-    file::{self, Part},
+    evidence, file,
     intake::{Allowed, Batch, Changes, Person, Persons, admit, ask, rules},
     register::{ROWS_PER_PERSON_MAX, What},
     store::{self, query::State},
@@ -51,10 +47,9 @@ impl Service {
         messages: impl Stream<Item = Result<SubmitResultFileRequest, Status>> + Unpin,
         registry: &impl Registry,
     ) -> Result<BatchReport, Error> {
-        let closed = |_| Error::Unavailable { what: "intake" };
-        let _permit = self.files.acquire().await.map_err(closed)?;
+        let _turn = self.turn().await?;
         let today = self.database.clock().today();
-        let mut parts = messages.map(|message| message.map(|message| message.part.map(part)));
+        let mut parts = file::parts(messages);
         let header = file::header(&mut parts, today).await?;
         let item = admit(caller, &header)?;
         evidence::check(&self.ledger).await?;
@@ -199,11 +194,4 @@ fn ids(answers: &Answers) -> Vec<Uuid> {
     ids.sort_unstable();
     ids.dedup();
     ids
-}
-
-fn part(part: WirePart) -> Part {
-    match part {
-        WirePart::Header(header) => Part::Header(header),
-        WirePart::Chunk(chunk) => Part::Chunk(chunk),
-    }
 }

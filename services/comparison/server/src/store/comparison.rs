@@ -323,8 +323,8 @@ pub async fn lock(tx: &mut Tx, id: Uuid) -> Result<Option<Comparison>, Error> {
     row.map(Comparison::try_from).transpose()
 }
 
-/// Those of some that are under way; nobody else can change them until this transaction ends.
-pub async fn lock_open(tx: &mut Tx, ids: &[Uuid]) -> Result<Vec<Comparison>, Error> {
+/// Which of some are under way; nobody else can change them until this transaction ends.
+pub async fn lock_open_ids(tx: &mut Tx, ids: &[Uuid]) -> Result<Vec<Uuid>, Error> {
     // In one order, so that two files do not wait for each other.
     let open = sqlx::query_scalar!(
         "select id from comparison.comparisons where id = any($1) and completed_at is null
@@ -333,6 +333,12 @@ pub async fn lock_open(tx: &mut Tx, ids: &[Uuid]) -> Result<Vec<Comparison>, Err
     )
     .fetch_all(&mut **tx)
     .await?;
+    Ok(open)
+}
+
+/// Those of some that are under way, locked as by [`lock_open_ids`].
+pub async fn lock_open(tx: &mut Tx, ids: &[Uuid]) -> Result<Vec<Comparison>, Error> {
+    let open = lock_open_ids(tx, ids).await?;
     let rows = select!("where id = any($1) order by id", &open)
         .fetch_all(&mut **tx)
         .await?;
