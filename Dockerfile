@@ -10,28 +10,51 @@ ARG RUNTIME_IMAGE=gcr.io/distroless/cc-debian12:nonroot
 # `compiled` here, or `prebuilt` outside: then binaries and an empty `state/evidence` lie in target/image.
 ARG BINARIES=compiled
 
-# The manifests alone. Docker compares what comes out of a stage by content, so that the dependencies below
-# are built again when a manifest or the lock file changes, and not when code does.
-FROM ${BUILD_IMAGE} AS manifests
+# The manifests, and what they name, empty. Docker compares what comes out of a stage by content, so that the
+# dependencies below are built again when a manifest or the lock file changes, and not when code does.
+# hadolint ignore=DL3029
+FROM --platform=$BUILDPLATFORM ${BUILD_IMAGE} AS manifests
 WORKDIR /src
 COPY . .
-RUN find . -type f ! -name Cargo.toml ! -name Cargo.lock ! -path './.cargo/*' -delete \
-    && find . -type d -empty -delete
-
-FROM ${BUILD_IMAGE} AS compiled
-WORKDIR /src
-COPY --from=manifests /src .
-# Writes into every program which crates it is made of, for whoever has nothing but the image.
-RUN cargo install --locked cargo-auditable@0.7.7
-# Without names of functions: a fifth of the size, and a panic tells its place all the same.
-ENV CARGO_PROFILE_RELEASE_STRIP=symbols
-# Every member of the workspace as an empty crate: what is built now is what all of it depends on.
-RUN for manifest in */Cargo.toml */*/Cargo.toml */*/*/Cargo.toml; do \
+RUN find . -type f ! -name Cargo.toml ! -name Cargo.lock ! -path './.cargo/*' ! -path '*/benches/*.rs' -delete \
+    && find . -type d -empty -delete \
+    && for manifest in */Cargo.toml */*/Cargo.toml */*/*/Cargo.toml; do \
         source=$(dirname "$manifest")/src; \
         mkdir -p "$source" && : >"$source/lib.rs" && echo 'fn main() {}' >"$source/main.rs" || exit 1; \
     done \
-    && echo 'fn main() {}' >proto/build.rs \
-    && cargo auditable build --release --locked \
+    && cp gateway/src/main.rs proto/build.rs \
+    && find . -path '*/benches/*.rs' -exec cp gateway/src/main.rs {} \;
+
+# On the machine's own architecture for either one: emulated, a compiler would take hours.
+# hadolint ignore=DL3029
+FROM --platform=$BUILDPLATFORM ${BUILD_IMAGE} AS compiled
+# Writes into every program which crates it is made of, for whoever has nothing but the image.
+RUN cargo install --locked cargo-auditable@0.7.7
+ARG TARGETARCH
+# Cargo reads it above the sources. A linker and a standard library for the other architecture are fetched
+# where the base has none.
+# hadolint ignore=DL3008
+RUN case "$TARGETARCH" in \
+        amd64) machine=x86_64 ;; \
+        arm64) machine=aarch64 ;; \
+        *) echo "not made for $TARGETARCH" >&2; exit 1 ;; \
+    esac \
+    && target=$machine-unknown-linux-gnu linker=$machine-linux-gnu-gcc \
+    && mkdir /.cargo \
+    && printf '[build]\ntarget = "%s"\n[target.%s]\nlinker = "%s"\n' "$target" "$target" "$linker" \
+        >/.cargo/config.toml \
+    && if ! command -v "$linker" >/dev/null; then \
+        apt-get update && apt-get install -y --no-install-recommends \
+            "gcc-$(echo "$machine" | tr _ -)-linux-gnu" "libc6-dev-$TARGETARCH-cross" \
+            && rm -rf /var/lib/apt/lists/* || exit 1; \
+    fi \
+    && if [ ! -d "$(rustc --print target-libdir --target "$target")" ]; then rustup target add "$target"; fi
+WORKDIR /src
+COPY --from=manifests /src .
+# Without names of functions: a fifth of the size, and a panic tells its place all the same.
+ENV CARGO_PROFILE_RELEASE_STRIP=symbols
+# Every member of the workspace is an empty crate: what is built now is what all of it depends on.
+RUN cargo auditable build --release --locked \
         -p households -p workflow -p comparison -p measures -p gateway
 COPY . .
 # Cargo goes by age, and the sources may be older than the empty crates.
@@ -40,7 +63,7 @@ RUN find . -name '*.rs' -exec touch {} + \
         -p households -p workflow -p comparison -p measures -p gateway \
     && mkdir -p /out/bin /out/state/evidence \
     && for program in households workflow comparison measures gateway; do \
-        cp "target/release/$program" /out/bin/ || exit 1; \
+        cp target/*/release/"$program" /out/bin/ || exit 1; \
     done
 
 FROM scratch AS prebuilt

@@ -27,8 +27,8 @@ use chassis::{
     tls::{Tls, TlsConfig},
 };
 use http::{
-    HeaderMap, HeaderValue, Request,
-    header::{REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS},
+    HeaderMap, HeaderValue, Request, Version,
+    header::{CONNECTION, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS},
 };
 use opentelemetry::metrics::Histogram;
 use schemars::JsonSchema;
@@ -85,6 +85,14 @@ pub struct Config {
     /// (`X-Forwarded-For`); else whoever calls could write anything there.
     #[serde(default)]
     pub behind_proxy: bool,
+    /// Asked to stop, the gateway goes on for so long and ends each connection with its next answer. A
+    /// connection that is cut just when a client sends its next request by it is a failed request.
+    #[serde(default = "two_seconds")]
+    pub drain_seconds: u32,
+}
+
+const fn two_seconds() -> u32 {
+    2
 }
 
 /// What every request is served with.
@@ -143,8 +151,12 @@ pub async fn run(config: Config, listener: TcpListener, runtime: Runtime) -> any
     });
     let router = router(gateway, config.explorer);
     let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    let drain = Duration::from_secs(config.drain_seconds.into());
     axum::serve(listener, service)
-        .with_graceful_shutdown(async move { lifecycle.stopping().await })
+        .with_graceful_shutdown(async move {
+            lifecycle.stopping().await;
+            tokio::time::sleep(drain).await;
+        })
         .await?;
     Ok(())
 }
@@ -251,6 +263,8 @@ async fn observe(
         .and_then(|value| value.to_str().ok());
     telemetry::continue_trace(&span, parent.unwrap_or_default());
     request.extensions_mut().insert(RequestId(id.clone()));
+    // HTTP/2 tells its connections by itself.
+    let by_header = request.version() < Version::HTTP_2;
     let began = Instant::now();
     let mut response = next.run(request).instrument(span).await;
     let labels = [
@@ -261,6 +275,9 @@ async fn observe(
     let headers = response.headers_mut();
     if let Ok(id) = HeaderValue::from_str(&id) {
         headers.insert("x-request-id", id);
+    }
+    if by_header && gateway.lifecycle.is_stopping() {
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));

@@ -17,7 +17,10 @@ use serde_json::{Value, json};
 use sqlx::{Connection as _, PgConnection};
 use tests::{COUNTY, Client, county};
 
-use crate::process::{Up, backstop, graphql, token, token_of};
+use crate::{
+    process::{Up, backstop, graphql, token, token_of},
+    programs::{Programs, free_address},
+};
 
 const HOUSEHOLDS: &str = "{ households(first: 10) { totalCount nodes { id headName phone \
                           members { name idNumber } currentCase { state caseNumber } } } \
@@ -39,6 +42,20 @@ fn well(command: &mut Command) -> String {
     text
 }
 
+fn household() -> Value {
+    json!({
+        "household": {
+            "divisionCode": county::VILLAGE, "groupNumber": 1, "origin": "GENERAL",
+            "phone": "13800000000", "address": "一组 \\1 号\"东\"",
+        },
+        "members": [{
+            "name": "张大山", "idNumber": tests::family::id_number(), "isHead": true, "relation": "户主",
+            "registered": true, "resident": true, "sharesIncome": true, "labourCapacity": "ORDINARY",
+            "health": "健康", "schooling": "非在校生", "medicallyInsured": true,
+        }],
+    })
+}
+
 /// A household with a paper and a case, through the gateway.
 async fn a_case(up: &Up, folder: &Path) {
     let client = |role, division| {
@@ -49,21 +66,8 @@ async fn a_case(up: &Up, folder: &Path) {
     let cadre = client(Role::VillageCadre, county::VILLAGE);
     let path = format!("evidence?divisionCode={}", county::VILLAGE);
     cadre.upload(&path, tests::family::PAPER.to_vec()).await;
-    let head = json!({
-        "name": "张大山", "idNumber": tests::family::id_number(), "isHead": true, "relation": "户主",
-        "registered": true, "resident": true, "sharesIncome": true, "labourCapacity": "ORDINARY",
-        "health": "健康", "schooling": "非在校生", "medicallyInsured": true,
-    });
-    let household = json!({
-        "divisionCode": county::VILLAGE, "groupNumber": 1, "origin": "GENERAL",
-        "phone": "13800000000", "address": "一组 \\1 号\"东\"",
-    });
     let created = cadre
-        .accepted(
-            "createHousehold",
-            json!({ "household": household, "members": [head] }),
-            "household { id }",
-        )
+        .accepted("createHousehold", household(), "household { id }")
         .await;
     let declaration = json!({
         "householdId": created["household"]["id"], "channel": "SELF_DECLARATION",
@@ -364,4 +368,56 @@ async fn a_database_that_was_backed_up_under_load_is_lost_and_restored() {
     let mut verify = backstop(folder.path(), &["verify"]);
     let sound = well(verify.env("DATABASE_URL", archived.url()));
     assert!(sound.contains(SOUND), "{sound}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_program_verifies_what_it_holds_with_no_more_rights_than_its_own() {
+    let programs = Programs::migrated().await;
+    let mut households = programs.start("households", &[]);
+    let mut gateway = programs.start("gateway", &[]);
+    households.ready().await;
+    gateway.ready().await;
+    let officer = programs.token(Role::CountyOfficer, COUNTY);
+    let officer = Client::new(gateway.listen, officer, "officer");
+    county::divisions(&officer).await;
+    let cadre = programs.token(Role::VillageCadre, county::VILLAGE);
+    let cadre = Client::new(gateway.listen, cadre, "cadre");
+    for _ in 0..3 {
+        cadre
+            .accepted("createHousehold", household(), "household { id }")
+            .await;
+    }
+
+    let mut owner = programs.database.owner().await;
+    let (status, said) = programs.run("households", &["verify"], &[]);
+    assert!(status.success(), "{said}");
+    assert!(said.contains(" rows, 0 checkpoints, root "), "{said}");
+
+    // A row of another county's division, which the service's own people would not be shown.
+    let bend = "update households.feed set division_code = '110000000000' where position = 3";
+    sqlx::query(bend).execute(&mut owner).await.expect("bent");
+    let (status, said) = programs.run("households", &["verify"], &[]);
+    assert!(!status.success());
+    assert!(said.contains("row 3 was changed or moved"), "{said}");
+
+    // And the process finds it by itself.
+    let mut again = programs.start_at("households", free_address(), &[], &[]);
+    again.ready().await;
+    again.logs("row 3 was changed or moved").await;
+    let (_, metrics) = again.page("/metrics").await.expect("metrics");
+    let unsound = "backstop_ledger_sound{";
+    let unsound = metrics.lines().find(|line| line.starts_with(unsound));
+    assert!(
+        unsound.is_some_and(|line| line.ends_with(" 0")),
+        "{metrics}"
+    );
+
+    let nobodys = programs.folder.path().join("nobodys");
+    fs::write(&nobodys, "a note").expect("written");
+    let witness = nobodys.to_str().expect("UTF-8");
+    let (status, said) = programs.run("workflow", &["verify", "--witness", witness], &[]);
+    assert!(!status.success() && said.contains(witness), "{said}");
+    let (status, said) = programs.run("households", &["verify", "--witness", witness], &[]);
+    assert!(!status.success() && said.contains("not sealed"), "{said}");
+    programs.remove().await;
 }

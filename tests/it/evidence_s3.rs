@@ -141,6 +141,17 @@ impl Server {
         serde_json::from_value(config).expect("a configuration")
     }
 
+    /// Somebody with the server's disk changes a paper.
+    async fn alter(&self, sha256: &str) {
+        let (filer, folder) = (self.ports[1], &sha256[..2]);
+        let path = format!("http://127.0.0.1:{filer}/buckets/{BUCKET}/sha256/{folder}/{sha256}");
+        let form = "--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"f\"\r\n\r\n%PDF-1.4 another\r\n--x--\r\n";
+        let altered = reqwest::Client::new().post(path);
+        let altered = altered.header("content-type", "multipart/form-data; boundary=x");
+        let altered = altered.body(form).send().await.expect("answers").status();
+        assert!(altered.is_success(), "{altered}");
+    }
+
     fn store(&self) -> EvidenceStore {
         EvidenceStore::bucket(&self.config(SECRET)).expect("a store")
     }
@@ -223,15 +234,7 @@ async fn a_bucket_keeps_papers_by_their_hash() {
     let elsewhere = EvidenceStore::bucket(&elsewhere).expect("a store");
     assert!(is_away(&put(&elsewhere, PAPER).await));
 
-    // Somebody with the server's disk changes a paper.
-    let folder = &EVIDENCE[..2];
-    let filer = server.ports[1];
-    let path = format!("http://127.0.0.1:{filer}/buckets/{BUCKET}/sha256/{folder}/{EVIDENCE}");
-    let form = "--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"f\"\r\n\r\n%PDF-1.4 another\r\n--x--\r\n";
-    let altered = reqwest::Client::new().post(path);
-    let altered = altered.header("content-type", "multipart/form-data; boundary=x");
-    let altered = altered.body(form).send().await.expect("answers").status();
-    assert!(altered.is_success(), "{altered}");
+    server.alter(EVIDENCE).await;
     let altered = store.get(EVIDENCE).await;
     assert!(matches!(altered, Err(Error::Internal(_))), "{altered:?}");
 
@@ -258,19 +261,18 @@ async fn papers_go_through_the_gateway_into_a_bucket() {
     let endpoint = format!("http://{}", server.s3());
     let secret = programs.folder.path().join("s3-secret");
     fs::write(&secret, format!("{SECRET}\n")).expect("written");
-    let mut workflow = programs.start(
-        "workflow",
-        &[
-            ("BACKSTOP__EVIDENCE_FOLDER", ""),
-            ("BACKSTOP__EVIDENCE_S3__ENDPOINT", &endpoint),
-            ("BACKSTOP__EVIDENCE_S3__BUCKET", BUCKET),
-            ("BACKSTOP__EVIDENCE_S3__ACCESS_KEY_ID", USER),
-            (
-                "BACKSTOP__EVIDENCE_S3__SECRET_ACCESS_KEY_FILE",
-                secret.to_str().expect("UTF-8"),
-            ),
-        ],
-    );
+    let settings = [
+        ("BACKSTOP__EVIDENCE_FOLDER", ""),
+        ("BACKSTOP__EVIDENCE_S3__ENDPOINT", &*endpoint),
+        ("BACKSTOP__EVIDENCE_S3__BUCKET", BUCKET),
+        ("BACKSTOP__EVIDENCE_S3__ACCESS_KEY_ID", USER),
+        (
+            "BACKSTOP__EVIDENCE_S3__SECRET_ACCESS_KEY_FILE",
+            secret.to_str().expect("UTF-8"),
+        ),
+    ];
+    let verify = || programs.run("workflow", &["verify"], &settings);
+    let mut workflow = programs.start("workflow", &settings);
     let mut gateway = programs.start("gateway", &[]);
     workflow.ready().await;
     gateway.ready().await;
@@ -283,8 +285,20 @@ async fn papers_go_through_the_gateway_into_a_bucket() {
     assert_eq!(report["sha256"], EVIDENCE, "{report:#}");
     let (status, content) = cadre.get(&from).await;
     assert_eq!((status, content.as_bytes()), (200, PAPER));
+    let (status, said) = verify();
+    assert!(status.success(), "{said}");
+    server.alter(EVIDENCE).await;
+    let (status, said) = verify();
+    assert!(!status.success());
+    assert!(
+        said.contains(&format!("evidence {EVIDENCE} was altered")),
+        "{said}"
+    );
+    cadre.upload(&into, PAPER.to_vec()).await;
 
     server.stop();
+    let (status, said) = verify();
+    assert!(!status.success(), "{said}");
     let (status, problem) = cadre.put(&into, b"%PDF-1.4 in vain".to_vec()).await;
     assert_eq!(status, 503, "{problem:#}");
     assert_eq!(cadre.get(&from).await.0, 503);

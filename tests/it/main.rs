@@ -3,12 +3,16 @@
 mod access;
 mod allinone;
 mod cluster;
+mod cost;
 mod data_safety;
 mod deployment;
 mod e2e;
 mod evidence_s3;
 mod interruption;
 mod machine;
+#[expect(dead_code, reason = "what the benches measure as well")]
+#[path = "../figures/src/measure.rs"]
+mod measure;
 mod process;
 mod programs;
 mod rolling;

@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    fs,
+    env, fs,
     net::SocketAddr,
     os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
@@ -19,6 +19,8 @@ use tempfile::TempDir;
 use crate::process::BINARY;
 
 pub const SERVICES: [&str; 4] = ["households", "workflow", "comparison", "measures"];
+/// Folder of programs that are used in place of those that are built with the tests: optimised ones, to measure.
+const PROGRAMS: &str = "BACKSTOP_TEST_PROGRAMS";
 /// Longest that a program is waited for on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// 32 bytes; nothing that it keeps is anybody's.
@@ -31,6 +33,11 @@ pub struct Programs {
     pub folder: TempDir,
     /// Where callers look for each service; one address, or several by commas.
     pub peers: BTreeMap<&'static str, String>,
+}
+
+/// How much a test does, where the environment says more than usual.
+pub fn number(name: &str, usual: usize) -> usize {
+    env::var(name).map_or(usual, |value| value.parse().expect("a number"))
 }
 
 /// A port that nobody listens on now.
@@ -97,6 +104,8 @@ impl Programs {
         }
         set(&format!("{section}LISTEN"), &listen.to_string());
         if program == "gateway" {
+            // Tests wait for its end often, and have nobody at it then.
+            set("DRAIN_SECONDS", "0");
             return settings;
         }
         let url = self.database.config.url.expose_secret();
@@ -133,7 +142,10 @@ impl Programs {
         (listen, metrics): (SocketAddr, SocketAddr),
         more: &[(&str, &str)],
     ) -> Command {
-        let mut command = Command::new(BINARY);
+        let mut command = match env::var_os(PROGRAMS) {
+            None => Command::new(BINARY),
+            Some(folder) => Command::new(Path::new(&folder).join(program)),
+        };
         command
             .arg0(program)
             .env_clear()
@@ -224,10 +236,7 @@ impl Programs {
         mut command: Command,
         (listen, metrics): (SocketAddr, SocketAddr),
     ) -> Program {
-        let log = self
-            .folder
-            .path()
-            .join(format!("{program}-{}.log", listen.port()));
+        let log = self.folder.path().join(format!("{program}-{listen}.log"));
         let file = fs::File::create(&log).expect("a log");
         let child = command.stdout(Stdio::null()).stderr(file).spawn();
         let child = child.expect("started");

@@ -7,6 +7,7 @@ use std::{
     net::SocketAddr,
     os::unix::fs::FileExt,
     path::{Path, PathBuf},
+    process::Command,
 };
 
 use backstop::issuer::{Account, Issuer};
@@ -18,6 +19,8 @@ const GATEWAY: &str = "BACKSTOP_TEST_GATEWAY";
 const ISSUER_KEY: &str = "BACKSTOP_TEST_ISSUER_KEY";
 /// File that says how far its clocks are moved.
 const CLOCK: &str = "BACKSTOP_TEST_CLOCK";
+/// Command that verifies every ledger with the programs' own `verify`.
+const VERIFY: &str = "BACKSTOP_TEST_VERIFY";
 /// Tokens outlive every story: the programs judge them by the moved clock.
 const TOKEN_LIFETIME: std::time::Duration = std::time::Duration::from_secs(500 * 24 * 3600);
 
@@ -50,6 +53,11 @@ impl Deployed {
 
     pub(crate) fn mint(&self, account: &Account) -> anyhow::Result<String> {
         self.issuer.mint_for(account, TOKEN_LIFETIME)
+    }
+
+    /// The programs' own `verify`.
+    pub(crate) fn verification() -> Command {
+        Command::new(env::var(VERIFY).unwrap_or_else(|_| panic!("{GATEWAY} needs {VERIFY}")))
     }
 
     /// Moves the programs' clocks. In place and always as long: they read the file whenever they look at

@@ -1,6 +1,6 @@
 //! Starts and stops the platform for one test, or speaks with one that is deployed.
 
-use std::{net::SocketAddr, path::Path, sync::Arc};
+use std::{net::SocketAddr, path::Path, process::Command, sync::Arc};
 
 use backstop::{
     databases::Databases,
@@ -226,6 +226,19 @@ impl Sandbox {
     #[must_use]
     pub fn folder(&self) -> &Path {
         self.here().folder.path()
+    }
+
+    /// A command that verifies every ledger: `backstop`'s, where it is; the programs' own of what is deployed.
+    #[must_use]
+    pub fn verification(&self, backstop: &str) -> Command {
+        let Place::Here(here) = &self.place else {
+            return Deployed::verification();
+        };
+        let mut command = Command::new(backstop);
+        let url = here.database.config.url.expose_secret();
+        command.arg("verify").env("DATABASE_URL", url);
+        command.env("BACKSTOP_DATA_DIR", here.folder.path());
+        command
     }
 
     /// Where a service serves gRPC.

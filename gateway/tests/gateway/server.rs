@@ -41,6 +41,7 @@ impl Server {
             auth: issuer.config("gateway", "999999000000"),
             explorer,
             behind_proxy: false,
+            drain_seconds: 0,
             tls: None,
         };
         let runtime = Runtime::system();

@@ -243,6 +243,8 @@ impl Launcher<'_> {
             "peers": self.peers(),
             "auth": self.settings.issuer.service("gateway", self.settings.county)?,
             "explorer": true,
+            // Whoever presses Ctrl-C has no other gateway to which clients could go meanwhile.
+            "drain_seconds": 0,
         });
         let config: gateway::Config = serde_json::from_value(config).context("gateway")?;
         let runtime = self.runtime();

@@ -4,11 +4,10 @@ use std::{fs, path::PathBuf, time::Duration};
 
 use anyhow::{Context, bail};
 use chassis::{
-    access_log,
     evidence::EvidenceStore,
-    ledger::{self, Known},
     secret::SecretKey,
     tlog::{LogKey, LogVerifier},
+    verification::{self, Found, Subject},
 };
 use clap::Args;
 use kernel::DivisionCode;
@@ -72,12 +71,7 @@ pub(crate) enum Line {
     /// So far.
     Progress { service: String, rows: i64, of: i64 },
     /// The ledger is what was recorded.
-    Sound {
-        service: String,
-        rows: i64,
-        checkpoints: usize,
-        root: String,
-    },
+    Sound { service: String, found: String },
     /// It is not; the first wrong row.
     Fault { service: String, fault: String },
     /// It could not be read.
@@ -148,16 +142,9 @@ async fn show(mut lines: mpsc::Receiver<Line>) -> anyhow::Result<()> {
                 bar.set_length(of.unsigned_abs());
                 bar.set_position(rows.unsigned_abs());
             }
-            Line::Sound {
-                service,
-                rows,
-                checkpoints,
-                root,
-            } => {
+            Line::Sound { service, found } => {
                 sound += 1;
-                bar.suspend(|| {
-                    println!("{service}: {rows} rows, {checkpoints} checkpoints, root {root}");
-                });
+                bar.suspend(|| println!("{service}: {found}"));
             }
             Line::Fault {
                 service,
@@ -216,13 +203,11 @@ async fn one(
     if service == "workflow" {
         log = Some(&keys.log);
         for copy in copies {
-            let checkpoint = keys.log.open(&copy.note);
-            let checkpoint = checkpoint.with_context(|| copy.holder.clone())?;
-            known.push(Known {
-                size: checkpoint.size,
-                root: checkpoint.root,
-                holder: copy.holder.clone(),
-            });
+            known.push(verification::known(
+                &keys.log,
+                &copy.note,
+                copy.holder.clone(),
+            )?);
         }
     }
     let door = databases.operator(service).await?;
@@ -231,8 +216,13 @@ async fn one(
     if matches!(databases, Databases::External { .. }) {
         connections.push(PgConnection::connect(&door.url).await?);
     }
-    let key = &keys.ledger;
-    let report = ledger::verify(&mut connections, service, key, log, &known, |rows, of| {
+    let subject = Subject {
+        schema: service,
+        key: &keys.ledger,
+        log,
+        known: &known,
+    };
+    let found = verification::verify(&mut connections, &subject, |rows, of| {
         // Progress is for the eye: one that finds the queue full is left out.
         let _ = lines.try_send(Line::Progress {
             service: service.to_owned(),
@@ -240,32 +230,23 @@ async fn one(
             of,
         });
     });
-    let report = report.await?;
+    let mut found = found.await?;
     connections.truncate(1);
     let mut connection = connections.pop().context("a connection")?;
-    let mut fault = report.fault.map(|fault| fault.to_string());
-    if fault.is_none() {
-        fault = access_log::verify(&mut connection, service).await?;
-    }
-    if fault.is_none() && service == "workflow" {
-        fault = workflow::verify_projection(&mut connection).await?;
-    }
-    if fault.is_none() && service == "workflow" {
-        fault = workflow::verify_evidence(&mut connection, evidence).await?;
+    if matches!(found, Found::Sound { .. })
+        && service == "workflow"
+        && let Some(fault) = workflow::verify(&mut connection, evidence).await?
+    {
+        found = Found::Fault(fault);
     }
     // The embedded server takes the next client only when this one has gone.
     let _ = tokio::time::timeout(Duration::from_secs(2), connection.close()).await;
     let service = service.to_owned();
-    Ok(match (fault, report.root) {
-        (None, Some(root)) => Line::Sound {
+    Ok(match found {
+        Found::Sound { .. } => Line::Sound {
             service,
-            rows: report.rows,
-            checkpoints: report.checkpoints,
-            root: chassis::tlog::hex(&root),
+            found: found.to_string(),
         },
-        (fault, _) => Line::Fault {
-            service,
-            fault: fault.unwrap_or_default(),
-        },
+        Found::Fault(fault) => Line::Fault { service, fault },
     })
 }

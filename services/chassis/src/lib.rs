@@ -33,3 +33,4 @@ pub mod testing;
 pub mod tlog;
 pub mod tls;
 pub mod upload;
+pub mod verification;

@@ -1,31 +1,38 @@
 //! `main` of a process: arguments, configuration, telemetry, sockets, signals.
 
-use std::{future::Future, io::Write, net::SocketAddr, process::ExitCode, time::Duration};
+use std::{
+    future::Future, io::Write, net::SocketAddr, path::PathBuf, process::ExitCode, sync::Arc,
+    time::Duration,
+};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use axum::{Router, http::StatusCode, routing::get};
 use clap::{Arg, ArgAction, ArgMatches, Command};
+use futures::future::try_join_all;
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
-use sqlx::migrate::Migrator;
+use sqlx::{PgConnection, migrate::Migrator};
 use tokio::{net::TcpListener, time::Instant};
 
 use crate::{
     config::{DatabaseConfig, ProcessConfig, Settings},
     health,
+    ledger::Known,
     lifecycle::{Lifecycle, Runtime, Stopped, signal},
     pg, server, telemetry,
+    tlog::{LogConfig, LogVerifier},
+    verification::{self, Depth, Found, Subject},
 };
 
 /// Longer than the longest request, shorter than an orchestrator's patience.
 const GRACE: Duration = Duration::from_secs(25);
 
 /// A service as the process sees it.
-pub trait Service {
+pub trait Service: 'static {
     /// One word: schema, role, image command.
     const NAME: &'static str;
     /// Its configuration.
-    type Config: DeserializeOwned + JsonSchema + Send;
+    type Config: DeserializeOwned + JsonSchema + Clone + Send + Sync + 'static;
 
     /// The part of the configuration that every service has.
     fn process(config: &Self::Config) -> &ProcessConfig;
@@ -34,6 +41,18 @@ pub trait Service {
     /// Brings the schema to the program's version.
     fn migrate(database: &DatabaseConfig) -> impl Future<Output = anyhow::Result<()>> + Send {
         pg::migrate(&database.url, Self::NAME, Self::migrator())
+    }
+    /// The log that the ledger is sealed in, where it is.
+    fn log(_: &Self::Config) -> Option<&LogConfig> {
+        None
+    }
+    /// Says what of the service's own does not follow from its ledger, where something has to.
+    fn verify(
+        _: &Self::Config,
+        _: &mut PgConnection,
+        _: Depth,
+    ) -> impl Future<Output = anyhow::Result<Option<String>>> + Send {
+        std::future::ready(Ok(None))
     }
     /// Serves until the runtime stops.
     fn run(
@@ -49,10 +68,23 @@ pub fn main<S: Service>() -> ExitCode {
     let migrate = Command::new("migrate")
         .about("Brings the schema to this program's version and ends; needs process.database only")
         .arg(flag("dry-run", "Says what would run, and runs nothing"));
-    run::<S::Config>(S::NAME, &[migrate], async |asked, settings| match asked {
+    let witness = "A checkpoint that a witness holds (its state file); may be given several times";
+    let witness = Arg::new("witness").long("witness").help(witness);
+    let witness = witness.value_name("FILE").action(ArgAction::Append);
+    let verification = Command::new("verify")
+        .about(
+            "Recomputes the ledger and what follows from it, beside the running service, and ends",
+        )
+        .arg(witness.value_parser(clap::value_parser!(PathBuf)));
+    let more = [migrate, verification];
+    run::<S::Config>(S::NAME, &more, async |asked, settings| match asked {
         Some(("migrate", arguments)) => {
             let database = settings.section(&["process", "database"])?;
             migrate_or_say::<S>(&database, arguments.get_flag("dry-run")).await
+        }
+        Some(("verify", arguments)) => {
+            let witnesses = arguments.get_many("witness").unwrap_or_default();
+            verify::<S>(&settings.all()?, witnesses).await
         }
         Some(_) => health::service(&settings).await,
         None => serve::<S>(settings.all()?).await,
@@ -67,6 +99,51 @@ async fn migrate_or_say<S: Service>(database: &DatabaseConfig, say: bool) -> any
     Ok(writeln!(std::io::stdout(), "{}", lines.join("\n"))?)
 }
 
+/// Checks with those checkpoints that others hold.
+async fn verify<S: Service>(
+    config: &S::Config,
+    witnesses: impl Iterator<Item = &PathBuf>,
+) -> anyhow::Result<()> {
+    let log = S::log(config).map(LogConfig::verifier).transpose()?;
+    let mut known = Vec::new();
+    for file in witnesses {
+        let log = log.as_ref();
+        let log = log.context("--witness: this ledger is not sealed")?;
+        let note = std::fs::read_to_string(file);
+        let note = note.with_context(|| format!("cannot read {}", file.display()))?;
+        known.push(verification::known(log, &note, file.display().to_string())?);
+    }
+    // Two, so that PostgreSQL reads on two cores.
+    match verify_once::<S>(config, 2, log.as_ref(), &known, Depth::Files).await? {
+        Found::Fault(fault) => bail!(fault),
+        sound => Ok(writeln!(std::io::stdout(), "{}: {sound}", S::NAME)?),
+    }
+}
+
+async fn verify_once<S: Service>(
+    config: &S::Config,
+    connections: usize,
+    log: Option<&LogVerifier>,
+    known: &[Known],
+    depth: Depth,
+) -> anyhow::Result<Found> {
+    let process = S::process(config);
+    let connect = || pg::connect_to_verify(&process.database, S::NAME, process.county);
+    let mut connections = try_join_all((0..connections).map(|_| connect())).await?;
+    let subject = Subject {
+        schema: S::NAME,
+        key: &process.ledger_key,
+        log,
+        known,
+    };
+    let found = verification::verify(&mut connections, &subject, |_, _| ()).await?;
+    let more = match (&found, connections.first_mut()) {
+        (Found::Sound { .. }, Some(connection)) => S::verify(config, connection, depth).await?,
+        _ => None,
+    };
+    Ok(more.map_or(found, Found::Fault))
+}
+
 async fn serve<S: Service>(config: S::Config) -> anyhow::Result<()> {
     let process = S::process(&config).clone();
     let listener = listen(process.listen, "process.listen").await?;
@@ -75,8 +152,22 @@ async fn serve<S: Service>(config: S::Config) -> anyhow::Result<()> {
     if let Some(address) = process.metrics_listen {
         serve_metrics(address, &runtime).await?;
     }
+    spawn_verifying::<S>(&config, &runtime)?;
     tracing::info!(address = %process.listen, "serving");
     until_signal(&runtime, S::run(config, listener, runtime.clone())).await
+}
+
+/// Verifies the rows soon after the start and then each day, so that what somebody bends is known before
+/// somebody thinks of looking. Files, of which there are terabytes, are for the command.
+fn spawn_verifying<S: Service>(config: &S::Config, runtime: &Runtime) -> anyhow::Result<()> {
+    let log = S::log(config).map(LogConfig::verifier).transpose()?;
+    let given = Arc::new((config.clone(), log));
+    verification::spawn(&runtime.lifecycle, S::NAME, move || {
+        let given = given.clone();
+        // One connection: nobody waits for it.
+        async move { verify_once::<S>(&given.0, 1, given.1.as_ref(), &[], Depth::Rows).await }
+    });
+    Ok(())
 }
 
 /// Binds the address that the key `key` gives.

@@ -6,18 +6,26 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use backon::{ExponentialBuilder, Retryable};
+use kernel::DivisionCode;
+use proto::{
+    access::v1::access_service_server::AccessServiceServer,
+    feed::v1::feed_service_server::FeedServiceServer,
+};
 use sqlx::migrate::Migrator;
 use tokio::net::TcpListener;
 use tonic::{Status, service::Routes, transport::Server};
 
 use crate::{
+    access_log::AccessLog,
+    access_server::AccessServer,
     auth::Authenticator,
     client::{Peers, WAITING},
     config::ProcessConfig,
     error::Error,
+    feed_server::FeedServer,
     lifecycle::{Lifecycle, Runtime},
     pg::{self, Database, SchemaVersion},
-    server::Socket,
+    server::{self, Socket},
     telemetry,
     tls::Tls,
 };
@@ -44,6 +52,39 @@ pub struct Started {
     pub authenticator: Authenticator,
     /// Its database.
     pub database: Database,
+}
+
+impl Started {
+    /// Serves what every service serves beside its `own` until the runtime stops, seals `log` meanwhile, and
+    /// closes the database.
+    ///
+    /// # Errors
+    /// The listener fails.
+    pub async fn serve(
+        self,
+        own: Routes,
+        feed: FeedServer,
+        log: &AccessLog,
+        county: DivisionCode,
+        runtime: &Runtime,
+    ) -> anyhow::Result<()> {
+        log.spawn_sealing(&runtime.lifecycle, county);
+        let database = self.database;
+        let access = AccessServer::new(database.clone());
+        let routes = own
+            .add_service(FeedServiceServer::new(feed))
+            .add_service(AccessServiceServer::new(access));
+        server::serve(
+            self.socket,
+            routes,
+            self.authenticator,
+            database.clone(),
+            runtime,
+        )
+        .await?;
+        database.close().await;
+        Ok(())
+    }
 }
 
 /// Waits until the database is there and fits the program; `None` when the process is to stop before.

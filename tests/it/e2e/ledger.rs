@@ -11,7 +11,6 @@ use chassis::{
 };
 use kernel::Role;
 use reqwest::StatusCode;
-use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use sqlx::{Executor, PgConnection, Row};
 use tests::{
@@ -22,7 +21,7 @@ use tests::{
     until, witness,
 };
 
-use crate::process::backstop;
+use crate::process::{BINARY, backstop};
 
 /// Reads a file of the log as anybody may.
 async fn get(sandbox: &Sandbox, path: &str) -> (StatusCode, Vec<u8>, String) {
@@ -320,11 +319,7 @@ fn other_key() -> LogVerifier {
 }
 
 fn verify(sandbox: &Sandbox, copies: &[&Path]) -> Output {
-    let mut command = backstop(sandbox.folder(), &["verify"]);
-    command.env(
-        "DATABASE_URL",
-        sandbox.database().config.url.expose_secret(),
-    );
+    let mut command = sandbox.verification(BINARY);
     for copy in copies {
         command.arg("--witness").arg(copy);
     }

@@ -2,7 +2,6 @@
 //! was, by the people of the other village, who see all of its past (ORG-1).
 
 use kernel::Role;
-use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use tests::{
     COUNTY, Client, Sandbox,
@@ -12,7 +11,7 @@ use tests::{
     until,
 };
 
-use crate::process::backstop;
+use crate::process::BINARY;
 
 const MERGED: &str = "division { code groups { number name } }";
 
@@ -213,11 +212,7 @@ async fn scenario_11_a_case_follows_its_village_through_a_merge() {
     heirs.plan("EMPLOYMENT").await;
     heirs.enrol().await;
 
-    let mut verify = backstop(sandbox.folder(), &["verify"]);
-    verify.env(
-        "DATABASE_URL",
-        sandbox.database().config.url.expose_secret(),
-    );
+    let mut verify = sandbox.verification(BINARY);
     let verified = tokio::task::block_in_place(|| verify.output()).expect("runs");
     let said = String::from_utf8_lossy(&verified.stdout);
     assert!(verified.status.success(), "{said}");

@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-use kernel::{Principal, Role, Scope};
+use kernel::{DivisionCode, Principal, Role, Scope};
 use opentelemetry::metrics::{Counter, Gauge, Histogram};
 use secrecy::ExposeSecret;
 use sqlx::{
@@ -66,6 +66,24 @@ pub(crate) async fn look(
     };
     let in_time = tokio::time::timeout(ACQUIRE_TIMEOUT, asked).await;
     in_time.unwrap_or(Err(sqlx::Error::PoolTimedOut))
+}
+
+/// A connection on which every row of the service can be read, and as long as it takes: for
+/// [`crate::verification`]. It is the service's own role, so nobody else's right is needed.
+///
+/// # Errors
+/// The database does not answer, refuses, or has no such role.
+pub(crate) async fn connect_to_verify(
+    config: &DatabaseConfig,
+    schema: &str,
+    county: DivisionCode,
+) -> Result<PgConnection, sqlx::Error> {
+    let scope = [("app.scope", county.prefix()), ("app.ledger", "on")];
+    let mut connection = options(config, schema)?.options(scope).connect().await?;
+    set_up(&mut connection, schema).await?;
+    let patient = "set statement_timeout = 0; set default_transaction_read_only = on";
+    connection.execute(patient).await?;
+    Ok(connection)
 }
 
 /// A service's database. Cheap to clone.
@@ -203,7 +221,7 @@ impl Database {
     ///
     /// # Errors
     /// The database does not answer.
-    pub async fn begin_internal(&self, county: kernel::DivisionCode) -> Result<Tx, Error> {
+    pub async fn begin_internal(&self, county: DivisionCode) -> Result<Tx, Error> {
         let scope = Scope {
             division: county,
             department: None,
@@ -224,7 +242,7 @@ impl Database {
     ///
     /// # Errors
     /// The database does not answer.
-    pub(crate) async fn begin_ledger(&self, county: kernel::DivisionCode) -> Result<Tx, Error> {
+    pub(crate) async fn begin_ledger(&self, county: DivisionCode) -> Result<Tx, Error> {
         let mut tx = self.begin_internal(county).await?;
         sqlx::query("select set_config('app.ledger', 'on', true)")
             .execute(&mut *tx)

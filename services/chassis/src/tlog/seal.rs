@@ -60,6 +60,16 @@ pub struct LogConfig {
     pub evidence_limit_seconds: u32,
 }
 
+impl LogConfig {
+    /// The public key that goes with it.
+    ///
+    /// # Errors
+    /// The origin is no name of a log.
+    pub fn verifier(&self) -> anyhow::Result<LogVerifier> {
+        Ok(LogKey::new(&self.origin, &self.key)?.verifier())
+    }
+}
+
 const fn minute() -> u32 {
     60
 }

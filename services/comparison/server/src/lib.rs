@@ -23,20 +23,15 @@ use std::{path::PathBuf, sync::Arc};
 
 use anyhow::{Context, bail};
 use chassis::{
-    access_server::AccessServer,
     auth::ServiceIdentity,
     bucket::{BucketConfig, Files},
     config::ProcessConfig,
     feed_server::FeedServer,
     lifecycle::Runtime,
-    process, server, startup, subscription, upload,
+    process, startup, subscription, upload,
 };
 use comparison_core::recheck::Interval;
-use proto::{
-    access::v1::access_service_server::AccessServiceServer,
-    comparison::v1::comparison_service_server::ComparisonServiceServer,
-    feed::v1::feed_service_server::FeedServiceServer,
-};
+use proto::comparison::v1::comparison_service_server::ComparisonServiceServer;
 use schemars::JsonSchema;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer, de::Error as _};
@@ -111,8 +106,9 @@ pub async fn run(config: Config, listener: TcpListener, runtime: Runtime) -> any
     let Some(started) = started else {
         return Ok(());
     };
-    let (authenticator, database, peers) = (started.authenticator, started.database, started.peers);
-    let identity = ServiceIdentity::new(&config.auth.service_token_file, authenticator.clone());
+    let (database, peers) = (&started.database, &started.peers);
+    let issuer = started.authenticator.clone();
+    let identity = ServiceIdentity::new(&config.auth.service_token_file, issuer);
 
     upload::count("alerts", 0, 0);
     upload::count("items", 0, 0);
@@ -166,23 +162,11 @@ pub async fn run(config: Config, listener: TcpListener, runtime: Runtime) -> any
         registers,
         feed.clone(),
     );
-    let log = service.access_log();
-    log.spawn_sealing(&runtime.lifecycle, config.county);
-    let routes = Routes::new(ComparisonServiceServer::new(service))
-        .add_service(FeedServiceServer::new(feed))
-        .add_service(AccessServiceServer::new(AccessServer::new(
-            database.clone(),
-        )));
-    server::serve(
-        started.socket,
-        routes,
-        authenticator,
-        database.clone(),
-        &runtime,
-    )
-    .await?;
-    database.close().await;
-    Ok(())
+    let log = service.access_log().clone();
+    let own = Routes::new(ComparisonServiceServer::new(service));
+    started
+        .serve(own, feed, &log, config.county, &runtime)
+        .await
 }
 
 /// The service as a process.

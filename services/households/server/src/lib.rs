@@ -15,15 +15,10 @@ mod seal;
 mod store;
 
 use chassis::{
-    access_server::AccessServer, auth::ServiceIdentity, config::ProcessConfig,
-    feed_server::FeedServer, lifecycle::Runtime, process, secret::SecretKey, server, startup,
-    subscription, upload,
+    auth::ServiceIdentity, config::ProcessConfig, feed_server::FeedServer, lifecycle::Runtime,
+    process, secret::SecretKey, startup, subscription, upload,
 };
-use proto::{
-    access::v1::access_service_server::AccessServiceServer,
-    feed::v1::feed_service_server::FeedServiceServer,
-    households::v1::households_service_server::HouseholdsServiceServer,
-};
+use proto::households::v1::households_service_server::HouseholdsServiceServer;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use sqlx::migrate::Migrator;
@@ -60,8 +55,9 @@ pub async fn run(config: Config, listener: TcpListener, runtime: Runtime) -> any
     let Some(started) = started else {
         return Ok(());
     };
-    let (authenticator, database, peers) = (started.authenticator, started.database, started.peers);
-    let identity = ServiceIdentity::new(&config.auth.service_token_file, authenticator.clone());
+    let (database, peers) = (&started.database, &started.peers);
+    let issuer = started.authenticator.clone();
+    let identity = ServiceIdentity::new(&config.auth.service_token_file, issuer);
 
     upload::count("households", 0, 0);
     subscription::spawn(
@@ -85,23 +81,11 @@ pub async fn run(config: Config, listener: TcpListener, runtime: Runtime) -> any
         access::sees_feed,
     );
     let service = Service::new(database.clone(), sealer);
-    let log = service.access_log();
-    log.spawn_sealing(&runtime.lifecycle, config.county);
-    let routes = Routes::new(HouseholdsServiceServer::new(service))
-        .add_service(FeedServiceServer::new(feed))
-        .add_service(AccessServiceServer::new(AccessServer::new(
-            database.clone(),
-        )));
-    server::serve(
-        started.socket,
-        routes,
-        authenticator,
-        database.clone(),
-        &runtime,
-    )
-    .await?;
-    database.close().await;
-    Ok(())
+    let log = service.access_log().clone();
+    let own = Routes::new(HouseholdsServiceServer::new(service));
+    started
+        .serve(own, feed, &log, config.county, &runtime)
+        .await
 }
 
 /// The service as a process.

@@ -11,14 +11,10 @@ mod rpc;
 mod store;
 
 use chassis::{
-    access_server::AccessServer, auth::ServiceIdentity, config::ProcessConfig,
-    feed_server::FeedServer, lifecycle::Runtime, process, server, startup, subscription,
+    auth::ServiceIdentity, config::ProcessConfig, feed_server::FeedServer, lifecycle::Runtime,
+    process, startup, subscription,
 };
-use proto::{
-    access::v1::access_service_server::AccessServiceServer,
-    feed::v1::feed_service_server::FeedServiceServer,
-    measures::v1::measures_service_server::MeasuresServiceServer,
-};
+use proto::measures::v1::measures_service_server::MeasuresServiceServer;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use sqlx::migrate::Migrator;
@@ -48,8 +44,9 @@ pub async fn run(config: Config, listener: TcpListener, runtime: Runtime) -> any
     let Some(started) = started else {
         return Ok(());
     };
-    let (authenticator, database, peers) = (started.authenticator, started.database, started.peers);
-    let identity = ServiceIdentity::new(&config.auth.service_token_file, authenticator.clone());
+    let (database, peers) = (&started.database, &started.peers);
+    let issuer = started.authenticator.clone();
+    let identity = ServiceIdentity::new(&config.auth.service_token_file, issuer);
 
     let cases = consume::Cases::new(peers.channel("households")?, identity.clone());
     subscription::spawn(
@@ -81,23 +78,11 @@ pub async fn run(config: Config, listener: TcpListener, runtime: Runtime) -> any
         access::sees_feed,
     );
     let service = Service::new(database.clone());
-    let log = service.access_log();
-    log.spawn_sealing(&runtime.lifecycle, config.county);
-    let routes = Routes::new(MeasuresServiceServer::new(service))
-        .add_service(FeedServiceServer::new(feed))
-        .add_service(AccessServiceServer::new(AccessServer::new(
-            database.clone(),
-        )));
-    server::serve(
-        started.socket,
-        routes,
-        authenticator,
-        database.clone(),
-        &runtime,
-    )
-    .await?;
-    database.close().await;
-    Ok(())
+    let log = service.access_log().clone();
+    let own = Routes::new(MeasuresServiceServer::new(service));
+    started
+        .serve(own, feed, &log, config.county, &runtime)
+        .await
 }
 
 /// The service as a process.

@@ -22,28 +22,24 @@ use std::{borrow::Cow, path::PathBuf};
 
 use anyhow::Context;
 use chassis::{
-    access_server::AccessServer,
     auth::ServiceIdentity,
     bucket::BucketConfig,
     config::ProcessConfig,
     evidence::EvidenceStore,
     feed_server::FeedServer,
     lifecycle::Runtime,
-    process, server, startup, subscription,
+    process, startup, subscription,
     tlog::{Log, LogConfig},
+    verification::Depth,
 };
-use proto::{
-    access::v1::access_service_server::AccessServiceServer,
-    feed::v1::feed_service_server::FeedServiceServer,
-    workflow::v1::workflow_service_server::WorkflowServiceServer,
-};
+use proto::workflow::v1::workflow_service_server::WorkflowServiceServer;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Deserialize;
-use sqlx::migrate::Migrator;
+use sqlx::{PgConnection, migrate::Migrator};
 use tokio::net::TcpListener;
 use tonic::service::Routes;
 
-pub use projection::{verify_evidence, verify_projection};
+pub use projection::{verify, verify_projection};
 pub use rpc::Service;
 
 /// Schema and name of the service.
@@ -132,8 +128,9 @@ pub async fn run(config: Config, listener: TcpListener, runtime: Runtime) -> any
     let Some(started) = started else {
         return Ok(());
     };
-    let (authenticator, database, peers) = (started.authenticator, started.database, started.peers);
-    let identity = ServiceIdentity::new(&config.auth.service_token_file, authenticator.clone());
+    let (database, peers) = (&started.database, &started.peers);
+    let issuer = started.authenticator.clone();
+    let identity = ServiceIdentity::new(&config.auth.service_token_file, issuer);
 
     let neighbours = facts::Neighbours {
         households: peers.channel("households")?,
@@ -174,23 +171,11 @@ pub async fn run(config: Config, listener: TcpListener, runtime: Runtime) -> any
         access::sees_feed,
     );
     let service = Service::new(database.clone(), neighbours, evidence, ledger);
-    let log = service.access_log();
-    log.spawn_sealing(&runtime.lifecycle, config.county);
-    let routes = Routes::new(WorkflowServiceServer::new(service))
-        .add_service(FeedServiceServer::new(feed))
-        .add_service(AccessServiceServer::new(AccessServer::new(
-            database.clone(),
-        )));
-    server::serve(
-        started.socket,
-        routes,
-        authenticator,
-        database.clone(),
-        &runtime,
-    )
-    .await?;
-    database.close().await;
-    Ok(())
+    let log = service.access_log().clone();
+    let own = Routes::new(WorkflowServiceServer::new(service));
+    started
+        .serve(own, feed, &log, config.county, &runtime)
+        .await
 }
 
 /// The service as a process.
@@ -207,6 +192,21 @@ impl process::Service for Workflow {
 
     fn migrator() -> &'static Migrator {
         &MIGRATOR
+    }
+
+    fn log(config: &Config) -> Option<&LogConfig> {
+        Some(&config.log)
+    }
+
+    async fn verify(
+        config: &Config,
+        connection: &mut PgConnection,
+        depth: Depth,
+    ) -> anyhow::Result<Option<String>> {
+        match depth {
+            Depth::Rows => verify_projection(connection).await,
+            Depth::Files => verify(connection, &config.evidence.open()?).await,
+        }
     }
 
     async fn run(config: Config, listener: TcpListener, runtime: Runtime) -> anyhow::Result<()> {

@@ -18,6 +18,20 @@ use crate::{case_file::CaseFile, convert, lead_file::LeadFile, store};
 /// Rows looked at in one go.
 const PAGE: i64 = 200;
 
+/// Whether cases, leads and papers are what the ledger says. Returns the first difference.
+///
+/// # Errors
+/// The database or the store does not answer. `connection` has to see every row.
+pub async fn verify(
+    connection: &mut PgConnection,
+    papers: &EvidenceStore,
+) -> anyhow::Result<Option<String>> {
+    match verify_projection(connection).await? {
+        None => verify_papers(connection, papers).await,
+        fault => Ok(fault),
+    }
+}
+
 /// Replays every case and lead and compares it with its row. Returns the first difference.
 ///
 /// # Errors
@@ -79,10 +93,7 @@ async fn replay(connection: &mut PgConnection, items: &[Stored]) -> anyhow::Resu
 
 /// Reads every paper and photo and compares it with its hash. Returns the first that is missing or
 /// altered.
-///
-/// # Errors
-/// The database or the store does not answer. `connection` has to see every row.
-pub async fn verify_evidence(
+async fn verify_papers(
     connection: &mut PgConnection,
     store: &EvidenceStore,
 ) -> anyhow::Result<Option<String>> {

@@ -106,7 +106,7 @@ async fn a_missing_or_altered_paper_is_found() {
     let desk = Desk::open().await;
     let find = async || {
         let mut owner = desk.test.owner().await;
-        let found = workflow::verify_evidence(&mut owner, &desk.store).await;
+        let found = workflow::verify(&mut owner, &desk.store).await;
         found.expect("verified")
     };
     assert_eq!(find().await, None);
