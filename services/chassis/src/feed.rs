@@ -39,8 +39,9 @@ pub struct Stored {
     pub subject: Uuid,
     /// See [`Item::division`]; as it was recorded.
     pub division: DivisionCode,
-    /// What the division is part of today, where it was merged; known of a [`page`] only.
-    pub merged_into: Option<DivisionCode>,
+    /// Where the subject lies today, where the division was merged or it has left it; known of a
+    /// [`page`] only.
+    pub lies_in: Option<DivisionCode>,
     /// See [`Item::department`].
     pub department: Option<Department>,
     /// Absent when it was erased.
@@ -68,7 +69,7 @@ impl Stored {
             kind: row.try_get("kind")?,
             subject: row.try_get("subject")?,
             division: division.parse().map_err(|_| damaged("division_code"))?,
-            merged_into: None,
+            lies_in: None,
             department: department
                 .map(|text| text.parse())
                 .transpose()
@@ -265,10 +266,14 @@ pub async fn page(tx: &mut Tx, after: i64, filter: &Filter, most: i64) -> Result
         });
     }
     let select = format!(
-        "select {COLUMNS}, into_code from {schema}.feed \
-         left join {schema}.division_merges on from_code = division_code \
+        "select {COLUMNS}, left_for.into_code as left_for, merged.into_code as merged_into \
+         from {schema}.feed \
+         left join {schema}.division_merges merged on merged.from_code = division_code \
+         left join lateral (select into_code from {schema}.departures d \
+                            where d.subject = feed.subject limit 1) left_for on true \
          where position > $1 and position <= $2 and ($3::text[] = '{{}}' or kind = any($3)) \
-           and ($4::text is null or division_code ^@ $4 or into_code ^@ $4) \
+           and ($4::text is null or division_code ^@ $4 or merged.into_code ^@ $4 \
+                or left_for.into_code ^@ $4) \
            and ($5::text is null or department = $5) \
          order by position limit $6"
     );
@@ -286,28 +291,27 @@ pub async fn page(tx: &mut Tx, after: i64, filter: &Filter, most: i64) -> Result
     let scope = tx.principal().scope.clone();
     let full = i64::try_from(rows.len()).unwrap_or(most) == most;
     let read = |row: &PgRow| {
-        let into: Option<String> = row.try_get("into_code")?;
-        let merged_into = into.and_then(|code| code.parse().ok());
-        Ok::<_, Error>(Stored {
-            merged_into,
-            ..Stored::read(row)?
-        })
+        let code = |column: &str| {
+            let code: Option<String> = row.try_get(column)?;
+            Ok::<_, Error>(code.and_then(|code| code.parse::<DivisionCode>().ok()))
+        };
+        let (stored, left_for) = (Stored::read(row)?, code("left_for")?);
+        let lies_in = left_for.or(code("merged_into")?);
+        // What has left is seen where it lies and nowhere else.
+        let recorded = Some(stored.division).filter(|_| left_for.is_none());
+        let mut places = [recorded, lies_in].into_iter().flatten();
+        let is_seen = places.any(|division| scope.sees(&division, stored.department.as_ref()));
+        let lies_in = lies_in.filter(|division| *division != stored.division);
+        Ok::<_, Error>((Stored { lies_in, ..stored }, is_seen))
     };
-    let stored: Vec<Stored> = rows.iter().map(read).collect::<Result<_, _>>()?;
+    let stored: Vec<(Stored, bool)> = rows.iter().map(read).collect::<Result<_, _>>()?;
     let position = if full {
-        stored.last().map_or(head, |last| last.position)
+        stored.last().map_or(head, |(last, _)| last.position)
     } else {
         head
     };
-    let items = stored
-        .into_iter()
-        .filter(|item| {
-            let mut places = [Some(item.division), item.merged_into]
-                .into_iter()
-                .flatten();
-            places.any(|division| scope.sees(&division, item.department.as_ref()))
-        })
-        .collect();
+    let seen = stored.into_iter().filter(|(_, is_seen)| *is_seen);
+    let items = seen.map(|(item, _)| item).collect();
     Ok(Page {
         items,
         position,

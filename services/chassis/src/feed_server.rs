@@ -98,10 +98,7 @@ impl FeedServer {
             kind: stored.kind,
             subject: stored.subject.to_string(),
             division_code: stored.division.to_string(),
-            merged_into_code: stored
-                .merged_into
-                .map(|d| d.to_string())
-                .unwrap_or_default(),
+            merged_into_code: stored.lies_in.map(|d| d.to_string()).unwrap_or_default(),
             department: stored.department.map(|d| d.to_string()).unwrap_or_default(),
             payload: stored.payload.unwrap_or_default(),
             traceparent: stored.traceparent,

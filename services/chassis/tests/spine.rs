@@ -41,6 +41,8 @@ mod seal;
 mod tls;
 #[path = "spine/tokens.rs"]
 mod tokens;
+#[path = "spine/whereabouts.rs"]
+mod whereabouts;
 
 static MIGRATOR: Migrator = sqlx::migrate!("tests/migrations");
 const COUNTY: &str = "999999000000";

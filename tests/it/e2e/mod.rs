@@ -6,6 +6,7 @@ mod batching;
 mod evidence;
 mod later_looks;
 mod ledger;
+mod moved_household;
 mod outsiders;
 mod personal_data;
 mod questions;

@@ -33,6 +33,27 @@ begin atomic
     select from_code from {schema}.division_merges where {schema}.visible(into_code);
 end;
 
+-- What left a village for another: households as the registry told, and what belongs to them (cases, leads,
+-- alerts) as it followed. Every row of a subject says where it lies today.
+create table if not exists {schema}.departures (
+    subject uuid not null,
+    from_code text collate "C" not null,
+    into_code text collate "C" not null check (into_code <> from_code),
+    primary key (subject, from_code)
+);
+
+-- What has left is seen where it lies today, whatever its records say, and no more where they were made.
+create or replace function {schema}.arrived() returns setof uuid
+language sql stable parallel safe
+begin atomic
+    select subject from {schema}.departures where {schema}.visible(into_code);
+end;
+create or replace function {schema}.departed() returns setof uuid
+language sql stable parallel safe
+begin atomic
+    select subject from {schema}.departures where not {schema}.visible(into_code);
+end;
+
 -- One row. Taking its lock is the last thing a transaction does before it commits, so lock order,
 -- commit order and position order are the same and a rollback leaves no gap.
 create table if not exists {schema}.feed_head (
@@ -64,8 +85,10 @@ alter table {schema}.feed enable row level security;
 alter table {schema}.feed force row level security;
 drop policy if exists feed_scope on {schema}.feed;
 create policy feed_scope on {schema}.feed
-    using (({schema}.visible(division_code)
-            or division_code in (select {schema}.absorbed()))
+    using ((({schema}.visible(division_code)
+             or division_code in (select {schema}.absorbed()))
+            and subject not in (select {schema}.departed())
+            or subject in (select {schema}.arrived()))
            and {schema}.visible_department(department))
     with check ({schema}.visible(division_code));
 
@@ -172,6 +195,8 @@ alter table {schema}.access_of enable row level security;
 alter table {schema}.access_of force row level security;
 drop policy if exists access_scope on {schema}.access_of;
 create policy access_scope on {schema}.access_of
-    using ({schema}.visible(division_code)
-           or division_code in (select {schema}.absorbed()))
+    using (({schema}.visible(division_code)
+            or division_code in (select {schema}.absorbed()))
+           and household_id not in (select {schema}.departed())
+           or household_id in (select {schema}.arrived()))
     with check ({schema}.visible(division_code));

@@ -101,7 +101,7 @@ pub fn check(caller: &Caller, rpc: &str) -> Result<(), Error> {
 /// Who may follow the feed: departments their alerts, and whoever may read comparisons everything.
 pub fn sees_feed(principal: &Principal, kind: &str) -> bool {
     match kind {
-        crate::item::ALERT_RAISED => ALERTED.contains(&principal.role),
+        crate::item::ALERT_RAISED | crate::item::ALERT_MOVED => ALERTED.contains(&principal.role),
         _ => READERS.contains(&principal.role),
     }
 }

@@ -10,6 +10,9 @@ use uuid::Uuid;
 use crate::{convert, store::comparison::Comparison};
 
 pub const ALERT_RAISED: &str = "alert.raised";
+// What lies elsewhere with its household (REG-12).
+pub const ALERT_MOVED: &str = "alert.moved";
+pub const COMPARISON_MOVED: &str = "comparison.moved";
 const COMPARISON_COMPLETED: &str = "comparison.completed";
 const HIT_DECIDED: &str = "hit.decided";
 const BATCH_CORRECTED: &str = "batch.corrected";

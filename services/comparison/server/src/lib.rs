@@ -5,7 +5,6 @@ pub mod access;
 mod answers;
 pub mod consume;
 mod convert;
-pub mod division_merge;
 pub mod evidence;
 mod file;
 mod intake;
@@ -17,6 +16,7 @@ mod registry;
 mod rpc;
 mod rules;
 mod store;
+pub mod whereabouts;
 pub mod window;
 
 use std::{path::PathBuf, sync::Arc};
@@ -127,13 +127,13 @@ pub async fn run(config: Config, listener: TcpListener, runtime: Runtime) -> any
         config.county,
         peers.channel("households")?,
         identity.clone(),
-        chassis::division_merge::Merges,
+        chassis::whereabouts::Whereabouts,
     );
-    chassis::division_merge::spawn(
+    chassis::whereabouts::spawn(
         &runtime,
         database.clone(),
         config.county,
-        division_merge::Comparisons,
+        whereabouts::Comparisons,
     );
 
     let feed = FeedServer::new(

@@ -20,3 +20,5 @@ mod recheck;
 mod reuse;
 #[path = "comparison/rules.rs"]
 mod rules;
+#[path = "comparison/whereabouts.rs"]
+mod whereabouts;

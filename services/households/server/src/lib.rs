@@ -4,7 +4,6 @@ mod about;
 pub mod access;
 pub mod consume;
 mod convert;
-mod division_merge;
 mod file;
 mod import;
 mod item;
@@ -13,6 +12,7 @@ mod read;
 mod rpc;
 mod seal;
 mod store;
+pub mod whereabouts;
 
 use chassis::{
     auth::ServiceIdentity, config::ProcessConfig, feed_server::FeedServer, lifecycle::Runtime,
@@ -68,11 +68,12 @@ pub async fn run(config: Config, listener: TcpListener, runtime: Runtime) -> any
         identity,
         consume::Cases,
     );
-    chassis::division_merge::spawn(
+    whereabouts::spawn_telling(&runtime, database.clone(), config.county);
+    chassis::whereabouts::spawn(
         &runtime,
         database.clone(),
         config.county,
-        division_merge::Households,
+        whereabouts::Households,
     );
 
     let feed = FeedServer::new(

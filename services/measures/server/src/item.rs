@@ -8,6 +8,9 @@ use prost::Message;
 
 use crate::convert;
 
+/// It lies elsewhere, with its case and its household (REG-12).
+pub const PLAN_MOVED: &str = "plan.moved";
+
 /// The item about a change of `plan`.
 pub fn about(kind: &'static str, plan: &Plan, today: NaiveDate) -> Item {
     Item {

@@ -5,10 +5,10 @@ pub mod access;
 mod arrival;
 pub mod consume;
 mod convert;
-mod division_merge;
 mod item;
 mod rpc;
 mod store;
+pub mod whereabouts;
 
 use chassis::{
     auth::ServiceIdentity, config::ProcessConfig, feed_server::FeedServer, lifecycle::Runtime,
@@ -63,13 +63,13 @@ pub async fn run(config: Config, listener: TcpListener, runtime: Runtime) -> any
         config.county,
         peers.channel("households")?,
         identity,
-        chassis::division_merge::Merges,
+        chassis::whereabouts::Whereabouts,
     );
-    chassis::division_merge::spawn(
+    chassis::whereabouts::spawn(
         &runtime,
         database.clone(),
         config.county,
-        division_merge::Plans,
+        whereabouts::Plans,
     );
 
     let feed = FeedServer::new(

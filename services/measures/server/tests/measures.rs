@@ -12,3 +12,5 @@ mod life;
 mod monitoring;
 #[path = "measures/scope.rs"]
 mod scope;
+#[path = "measures/whereabouts.rs"]
+mod whereabouts;

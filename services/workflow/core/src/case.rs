@@ -64,6 +64,12 @@ pub enum What {
         /// The village in which it lay.
         from: DivisionCode,
     },
+    /// The household lives in another village, and the case goes with it (REG-12). Decides nothing: who
+    /// has a turn there goes on from where it stands.
+    HouseholdMoved {
+        /// The village in which it lay.
+        from: DivisionCode,
+    },
 }
 
 /// A fact that a case keeps, because its life depends on what it was at the time.
@@ -89,6 +95,15 @@ impl Event {
         acted.chain(self.on_behalf_of.clone()).collect()
     }
 
+    /// Hashes of the papers that it names.
+    #[must_use]
+    pub fn papers(&self) -> Vec<String> {
+        let What::Decided(command) = &self.what else {
+            return Vec::new();
+        };
+        command.papers().into_iter().map(str::to_owned).collect()
+    }
+
     /// The event's name: the state that it led to, or what was done without leading anywhere.
     #[must_use]
     pub fn name(&self) -> &'static str {
@@ -100,6 +115,7 @@ impl Event {
             What::Claimed { .. } => "HANDED_OVER",
             What::Released => "RELEASED",
             What::VillageMerged { .. } => "VILLAGE_MERGED",
+            What::HouseholdMoved { .. } => "HOUSEHOLD_MOVED",
             What::Decided(Command::PostNotice { .. }) => "NOTICE_POSTED",
             What::Decided(Command::RemoveNotice(_)) => "NOTICE_REMOVED",
             What::Decided(Command::SubmitVillageReport { .. }) => "VILLAGE_REPORTED",
@@ -344,11 +360,22 @@ impl Case {
             What::AlarmRaised { alarm, due } => self.alarmed = Some((*due, *alarm)),
             What::Claimed { claim, .. } => self.claim = Some(claim.clone()),
             What::Released => self.claim = None,
+            What::HouseholdMoved { .. } => self.move_house(),
             What::ComparisonDelivered | What::VillageMerged { .. } => {}
         }
         self.claim = self.claim.take().filter(|claim| claim.lasts(event.on));
         self.objections.settle(event.to, event.on);
         self.state = event.to;
+    }
+
+    /// Whoever had claimed it answers for another village, and a notice that hangs there tells none of
+    /// the new neighbours: its days count from when it hangs here (S30, S31).
+    fn move_house(&mut self) {
+        self.claim = None;
+        let hangs = matches!(self.state, CaseState::OnNotice | CaseState::ElimOnNotice);
+        if let Some(notice) = self.notice.as_mut().filter(|_| hangs) {
+            notice.clock_started = None;
+        }
     }
 
     /// Who stands behind a decision; of a deputy both persons.

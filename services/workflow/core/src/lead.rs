@@ -61,6 +61,13 @@ impl LeadState {
     pub const fn groups(self) -> bool {
         self.is_open() || matches!(self, Self::CaseOpened)
     }
+
+    /// Whether it goes where its household goes (REG-12). One that was found to be nothing, or somebody
+    /// else's business, stays where that was found.
+    #[must_use]
+    pub const fn goes_along(self) -> bool {
+        self.groups() || matches!(self, Self::Linked)
+    }
 }
 
 kernel::codes! {

@@ -24,6 +24,8 @@ pub struct CaseFile {
     pub risks: Vec<Risk>,
     pub created: DateTime<Utc>,
     pub updated: DateTime<Utc>,
+    /// Hashes of the papers that its events name.
+    pub papers: Vec<String>,
     pub case: Case,
 }
 
@@ -54,11 +56,14 @@ impl CaseFile {
             risks: after.risks,
             created: first.recorded_at,
             updated: first.recorded_at,
+            papers: event.papers(),
             case: Case::begin(&event, template).context("the first event declares nothing")?,
         };
         for item in rest {
-            file.case.apply(&read(item)?.1);
-            // A merge of villages moves it.
+            let event = read(item)?.1;
+            file.case.apply(&event);
+            file.papers.extend(event.papers());
+            // Its village is merged, or its household moves.
             file.division = item.division;
             file.updated = item.recorded_at;
         }

@@ -8,7 +8,6 @@ mod case_file;
 pub mod consume;
 mod convert;
 pub mod deadlines;
-mod division_merge;
 pub mod facts;
 mod intake;
 mod lead_file;
@@ -17,6 +16,7 @@ mod projection;
 mod record;
 mod rpc;
 mod store;
+pub mod whereabouts;
 
 use std::{borrow::Cow, path::PathBuf};
 
@@ -152,13 +152,13 @@ pub async fn run(config: Config, listener: TcpListener, runtime: Runtime) -> any
         config.county,
         peers.channel("households")?,
         identity,
-        chassis::division_merge::Merges,
+        chassis::whereabouts::Whereabouts,
     );
-    chassis::division_merge::spawn(
+    chassis::whereabouts::spawn(
         &runtime,
         database.clone(),
         config.county,
-        division_merge::Procedure,
+        whereabouts::Procedure,
     );
     deadlines::spawn(&runtime, database.clone(), config.county);
     deadlines::spawn_counting(&runtime, database.clone(), config.county);

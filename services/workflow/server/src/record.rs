@@ -2,7 +2,7 @@
 //! the caller's transaction.
 
 use chassis::{clock::timestamp, error::Error, feed::Item, pg::Tx};
-use kernel::{Code, DeputyId, RuleId};
+use kernel::{Code, DeputyId, DivisionCode, RuleId};
 use prost::Message;
 use proto::workflow::v1 as wire;
 use workflow_core::Event;
@@ -90,6 +90,9 @@ pub const SOURCE_ADDED: &str = "SOURCE_ADDED";
 /// Name of a lead's event: its village became part of another.
 pub const VILLAGE_MERGED: &str = "VILLAGE_MERGED";
 
+/// Name of a lead's event: its household lives in another village.
+pub const HOUSEHOLD_MOVED: &str = "HOUSEHOLD_MOVED";
+
 /// Field of the text that says why a claim was taken or handed over.
 pub const CLAIM_REASON: &str = "claim_reason";
 
@@ -105,6 +108,8 @@ pub struct ToldOfLead {
     pub deputy: Option<DeputyId>,
     /// Why a claim was taken or handed over.
     pub claim_reason: String,
+    /// Where it lay before its household moved.
+    pub moved_from: Option<DivisionCode>,
 }
 
 /// Records what happened to a lead; its version counts the events.
@@ -149,6 +154,7 @@ pub async fn lead_told(
         claimed_from: told.claimed_from.unwrap_or_default(),
         on_behalf_of: told.on_behalf_of.unwrap_or_default(),
         deputy_id: told.deputy.map(|id| id.to_string()).unwrap_or_default(),
+        moved_from_code: told.moved_from.map(|d| d.to_string()).unwrap_or_default(),
     };
     tx.publish(Item {
         kind: format!("lead.{}", name.to_lowercase()),

@@ -26,3 +26,5 @@ mod remedies;
 mod scope;
 #[path = "workflow/templates.rs"]
 mod templates;
+#[path = "workflow/whereabouts.rs"]
+mod whereabouts;

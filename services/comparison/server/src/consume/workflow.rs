@@ -1,16 +1,29 @@
 //! Cases as the workflow service tells of them: an authorised case opens its comparison, an enrolled one is
-//! looked at again and again (CMP-9), until it ends.
+//! looked at again and again (CMP-9), until it ends. What lies elsewhere with its household (REG-12) takes
+//! its comparisons along, or the alert that it came from.
 
 use anyhow::Context;
-use chassis::{error::Error, pg::Tx, subscription::Consumer};
+use chassis::{
+    error::Error,
+    pg::Tx,
+    subscription::Consumer,
+    whereabouts::{self, Departure, Move},
+};
 use comparison_core::recheck::Purpose;
 use prost::Message;
 use proto::{
     feed::v1::Item,
-    workflow::v1::{CaseEvent, CaseState},
+    r#type::v1::LeadChannel,
+    workflow::v1::{CaseEvent, CaseState, LeadEvent},
 };
 
-use crate::store::{self, case::Case};
+use crate::{
+    item,
+    store::{self, case::Case},
+};
+
+/// Kind of the item about a lead that has moved with its household.
+const LEAD_MOVED: &str = "lead.household_moved";
 
 /// Follows the cases.
 #[derive(Debug)]
@@ -18,43 +31,56 @@ pub struct Cases;
 
 /// What an item says.
 #[derive(Debug)]
-pub struct Arrived {
-    case: Case,
-    news: News,
+pub enum Arrived {
+    /// Something happened to a case.
+    Case(Case, News),
+    /// An alert of a department has gone with its household.
+    AlertMoved(Move),
 }
 
+/// What follows from what happened to a case.
 #[derive(Debug)]
-enum News {
+pub enum News {
+    /// Its comparison is opened.
     Authorised,
     /// It was enrolled, and is no more.
     Ended,
+    /// It lies in another village.
+    Moved(Move),
+    /// Nothing.
     None,
 }
 
 impl Consumer for Cases {
     const SOURCE: &'static str = "workflow";
-    // Every kind: a case can end by many events. Items about leads only move the cursor.
+    // Every kind: a case can end by many events. Most items about leads only move the cursor.
     const KINDS: &'static [&'static str] = &[];
     type Prepared = Option<Arrived>;
 
     async fn prepare(&self, item: &Item) -> Result<Option<Arrived>, Error> {
+        if item.kind == LEAD_MOVED {
+            let event = LeadEvent::decode(&item.payload[..]).context("payload of a lead's item");
+            return event
+                .and_then(|event| alert_moved(&event))
+                .map_err(Error::Internal);
+        }
         if !item.kind.starts_with("case.") {
             return Ok(None);
         }
         let event = CaseEvent::decode(&item.payload[..]).context("payload of a case's item");
         let event = event.map_err(Error::Internal)?;
-        let news = match (is_enrolled(event.from()), is_enrolled(event.to())) {
-            _ if item.kind == "case.authorised" => News::Authorised,
-            (true, false) => News::Ended,
-            _ => News::None,
-        };
         let case = read(&event).map_err(Error::Internal)?;
-        Ok(Some(Arrived { case, news }))
+        let news = news(&item.kind, &event, &case).map_err(Error::Internal)?;
+        Ok(Some(Arrived::Case(case, news)))
     }
 
     async fn apply(&self, tx: &mut Tx, _: &Item, arrived: Option<Arrived>) -> Result<(), Error> {
-        let Some(Arrived { case, news }) = arrived else {
-            return Ok(());
+        let (case, news) = match arrived {
+            None => return Ok(()),
+            Some(Arrived::AlertMoved(alert)) => {
+                return whereabouts::note_moves(tx, item::ALERT_MOVED, &[alert]).await;
+            }
+            Some(Arrived::Case(case, news)) => (case, news),
         };
         store::case::put(tx, &case).await?;
         match news {
@@ -64,10 +90,50 @@ impl Consumer for Cases {
                 store::comparison::open(tx, id, household, division, purpose).await?;
             }
             News::Ended => store::comparison::end_recheck(tx, case.id).await?,
+            News::Moved(moved) => {
+                whereabouts::note_moves(tx, item::COMPARISON_MOVED, &[moved]).await?;
+            }
             News::None => {}
         }
         Ok(())
     }
+}
+
+fn news(kind: &str, event: &CaseEvent, case: &Case) -> anyhow::Result<News> {
+    if !event.moved_from_code.is_empty() {
+        return Ok(News::Moved(Move {
+            left: Departure {
+                subject: case.id.0,
+                from: event.moved_from_code.parse().context("moved_from_code")?,
+                into: case.division,
+            },
+            household: case.household.0,
+            department: None,
+        }));
+    }
+    Ok(match (is_enrolled(event.from()), is_enrolled(event.to())) {
+        _ if kind == "case.authorised" => News::Authorised,
+        (true, false) => News::Ended,
+        _ => News::None,
+    })
+}
+
+/// The alert that a lead came from, if it did: its first source. Later ones have leads of their own.
+fn alert_moved(event: &LeadEvent) -> anyhow::Result<Option<Arrived>> {
+    let lead = event.lead.as_ref().context("an event without its lead")?;
+    let alert = lead.sources.first();
+    let alert = alert.filter(|source| source.channel() == LeadChannel::DepartmentAlert);
+    let Some(alert) = alert else { return Ok(None) };
+    let left = Departure {
+        subject: alert.reference.parse().context("reference")?,
+        from: event.moved_from_code.parse().context("moved_from_code")?,
+        into: lead.division_code.parse().context("division_code")?,
+    };
+    Ok(Some(Arrived::AlertMoved(Move {
+        left,
+        household: lead.household_id.parse().context("household_id")?,
+        department: Some(alert.department.parse().context("department")?),
+    })))
 }
 
 /// Whether a case in a state is enrolled and not yet eliminated (S47).

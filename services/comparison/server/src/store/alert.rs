@@ -54,10 +54,13 @@ pub async fn newest(
 ) -> Result<Vec<Alert>, Error> {
     let rows = sqlx::query_as!(
         Row,
-        "select position, payload, into_code as \"into_code?\" from comparison.feed
-         left join comparison.division_merges on from_code = division_code
+        "select position, payload, coalesce(l.into_code, m.into_code) as into_code
+         from comparison.feed f
+         left join comparison.division_merges m on m.from_code = f.division_code
+         left join lateral (select into_code from comparison.departures d
+                            where d.subject = f.subject limit 1) l on true
          where kind = 'alert.raised' and position < $1
-           and coalesce(into_code, division_code) ^@ $2
+           and coalesce(l.into_code, m.into_code, division_code) ^@ $2
            and ($3::text is null or department = $3)
          order by position desc limit $4",
         before,
@@ -79,10 +82,13 @@ pub async fn after(
 ) -> Result<Vec<Alert>, Error> {
     let rows = sqlx::query_as!(
         Row,
-        "select position, payload, into_code as \"into_code?\" from comparison.feed
-         left join comparison.division_merges on from_code = division_code
+        "select position, payload, coalesce(l.into_code, m.into_code) as into_code
+         from comparison.feed f
+         left join comparison.division_merges m on m.from_code = f.division_code
+         left join lateral (select into_code from comparison.departures d
+                            where d.subject = f.subject limit 1) l on true
          where kind = 'alert.raised' and position > $1
-           and coalesce(into_code, division_code) ^@ $2
+           and coalesce(l.into_code, m.into_code, division_code) ^@ $2
            and ($3::text is null or department = $3)
          order by position limit $4",
         after,
@@ -99,9 +105,12 @@ pub async fn after(
 pub async fn lookup(tx: &mut Tx, ids: &[Uuid]) -> Result<Vec<Alert>, Error> {
     let rows = sqlx::query_as!(
         Row,
-        "select position, payload, into_code as \"into_code?\" from comparison.feed
-         left join comparison.division_merges on from_code = division_code
-         where subject = any($1) and kind = 'alert.raised' order by position",
+        "select position, payload, coalesce(l.into_code, m.into_code) as into_code
+         from comparison.feed f
+         left join comparison.division_merges m on m.from_code = f.division_code
+         left join lateral (select into_code from comparison.departures d
+                            where d.subject = f.subject limit 1) l on true
+         where f.subject = any($1) and kind = 'alert.raised' order by position",
         ids,
     )
     .fetch_all(&mut **tx)

@@ -19,7 +19,7 @@ pub struct Case {
     pub enrolled_on: Option<NaiveDate>,
 }
 
-/// Notes what is known of a case. Where it lies follows merges by itself.
+/// Notes what is known of a case. Where it lies follows by itself.
 pub async fn put(tx: &mut Tx, case: &Case) -> Result<(), Error> {
     sqlx::query!(
         "insert into comparison.cases as c
@@ -106,21 +106,4 @@ pub async fn looked(tx: &mut Tx, cases: &[CaseId]) -> Result<(), Error> {
     .execute(&mut **tx)
     .await?;
     Ok(())
-}
-
-/// Moves cases that lie in merged villages, at most `most`; says how many there were.
-pub async fn follow_merges(tx: &mut Tx, most: i64) -> Result<usize, Error> {
-    let moved = sqlx::query!(
-        "with due as (
-             select c.case_id, m.into_code from comparison.division_merges m
-             join comparison.cases c on c.division_code = m.from_code
-             order by c.case_id limit $1 for update of c
-         )
-         update comparison.cases c set division_code = due.into_code
-         from due where c.case_id = due.case_id",
-        most
-    )
-    .execute(&mut **tx)
-    .await?;
-    Ok(usize::try_from(moved.rows_affected()).unwrap_or(usize::MAX))
 }

@@ -1,6 +1,6 @@
 //! Comparisons and the items received for them.
 
-use chassis::{division_merge, error::Error, pg::Tx};
+use chassis::{error::Error, pg::Tx};
 use chrono::{DateTime, NaiveDate, Utc};
 use comparison_core::{
     outcome::{ItemState, LeftOut},
@@ -605,36 +605,4 @@ pub async fn receive(tx: &mut Tx, comparisons: &[Comparison], item: ItemKind) ->
         .await?;
     }
     Ok(())
-}
-
-/// Moves comparisons that lie in merged villages, with all that belongs to them, at most `most`;
-/// says how many there were.
-pub async fn follow_merges(tx: &mut Tx, most: i64) -> Result<usize, Error> {
-    let rows = sqlx::query!(
-        "with due as (
-             select c.id, m.into_code from comparison.division_merges m
-             join comparison.comparisons c on c.division_code = m.from_code
-             order by c.id limit $1 for update of c
-         )
-         update comparison.comparisons c set division_code = due.into_code
-         from due where c.id = due.id
-         returning c.id, c.division_code",
-        most
-    )
-    .fetch_all(&mut **tx)
-    .await?;
-    let moved = rows.into_iter();
-    let moved = moved.map(|row| Ok((row.id, division(TABLE, &row.division_code)?)));
-    let moved: Vec<_> = moved.collect::<Result<_, Error>>()?;
-    let found = moved.len();
-    const TABLES: [&str; 6] = [
-        "received_items",
-        "item_sources",
-        "reused_checks",
-        "hits",
-        "queries",
-        "reconsiderations",
-    ];
-    division_merge::carry(tx, moved, &TABLES.map(|table| (table, "comparison_id"))).await?;
-    Ok(found)
 }

@@ -18,14 +18,14 @@ use crate::desk::{
     officer,
 };
 
-fn stays(rows: &[(&str, &str)]) -> String {
+pub fn stays(rows: &[(&str, &str)]) -> String {
     let rows = rows
         .iter()
         .map(|(number, yuan)| format!("{number},{yuan},{yuan}\n"));
     format!("id_number,stay_oop,ytd_oop\n{}", rows.collect::<String>())
 }
 
-fn medical(desk: &Desk) -> proto::comparison::v1::BatchHeader {
+pub fn medical(desk: &Desk) -> proto::comparison::v1::BatchHeader {
     proto::comparison::v1::BatchHeader {
         row_kind: "medical_expense".to_owned(),
         ..header(desk, "medical_insurance")

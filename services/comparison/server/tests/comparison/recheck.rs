@@ -4,11 +4,11 @@
 use std::sync::Arc;
 
 use chassis::{
-    division_merge::{self, Merge},
     error::Error,
     testing::{caller, new_id},
+    whereabouts::{self, Merge},
 };
-use comparison::{division_merge::Comparisons, evidence::Ledger, recheck};
+use comparison::{evidence::Ledger, recheck, whereabouts::Comparisons};
 use comparison_core::recheck::Interval;
 use kernel::Role;
 use prost::Message;
@@ -338,9 +338,9 @@ async fn org1_everything_of_a_look_follows_its_village() {
         merged_on: desk.today(),
         merged_by: "officer".to_owned(),
     };
-    division_merge::note(&mut tx, &merge).await.expect("noted");
+    whereabouts::note(&mut tx, &merge).await.expect("noted");
     tx.commit().await.expect("committed");
-    let followed = division_merge::follow(&desk.database, county, &Comparisons).await;
+    let followed = whereabouts::follow(&desk.database, county, &Comparisons).await;
     followed.expect("moved");
     let mut owner = desk.test.owner().await;
     for table in ["cases", "comparisons", "received_items", "item_sources"] {

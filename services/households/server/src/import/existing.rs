@@ -2,7 +2,11 @@
 
 use std::collections::HashMap;
 
-use chassis::{error::Error, pg::Tx};
+use chassis::{
+    error::Error,
+    pg::Tx,
+    whereabouts::{self, Departure, HOUSEHOLD_MOVED, Move},
+};
 use households_core::{
     change::{self, Change},
     guarantee::Finding,
@@ -32,7 +36,9 @@ pub(super) async fn change(
 ) -> Result<(), Error> {
     let ids: Vec<HouseholdId> = changed.iter().map(|e| e.household.id).collect();
     let known_findings = store::finding::list(tx, &ids).await?;
-    move_belongings(tx, &changed).await?;
+    let moved = moved(&changed);
+    let places: Vec<_> = moved.iter().map(|m| (m.subject, m.into)).collect();
+    store::household::move_belongings(tx, &places).await?;
     let mut ledgers = replace_income(tx, &mut changed).await?;
     let mut updates: Vec<Household> = Vec::new();
     let mut members: Vec<Member> = Vec::new();
@@ -71,16 +77,23 @@ pub(super) async fn change(
         let entities = item::entities(changes);
         item::household(tx, item::HOUSEHOLD_CHANGED, household, &entities);
     }
-    Ok(())
+    let moves: Vec<Move> = moved.into_iter().map(Move::of_household).collect();
+    whereabouts::note_moves(tx, HOUSEHOLD_MOVED, &moves).await
 }
 
-async fn move_belongings(tx: &mut Tx, changed: &[Entering<'_>]) -> Result<(), Error> {
+/// Those that live in another village than before: what is open of them follows (REG-12).
+fn moved(changed: &[Entering<'_>]) -> Vec<Departure> {
     let moved = changed.iter().filter_map(|e| {
-        let division = e.household.profile.division;
-        let before = e.old.as_ref()?.household.profile.division;
-        (before != division).then_some((e.household.id.0, division))
+        let into = e.household.profile.division;
+        let from = e.old.as_ref()?.household.profile.division;
+        let subject = e.household.id.0;
+        (from != into).then_some(Departure {
+            subject,
+            from,
+            into,
+        })
     });
-    store::household::move_belongings(tx, moved.collect()).await
+    moved.collect()
 }
 
 /// Members that stayed and differ, and everything that is different about members.

@@ -4,8 +4,8 @@
 use chassis::{
     auth::Caller,
     decode::Fields,
-    division_merge::{self, Merge},
     error::Error,
+    whereabouts::{self, Merge},
 };
 use chrono::NaiveDate;
 use households_core::household::GROUP_NUMBER_MAX;
@@ -15,12 +15,12 @@ use proto::households::v1::{MergeDivisionRequest, MergeDivisionResponse};
 use super::Service;
 use crate::{
     convert,
-    division_merge::Households,
     read::{LINE_CHARS_MAX, NAME_CHARS_MAX},
     store::{
         self,
         division::{Division, Group},
     },
+    whereabouts::Households,
 };
 
 pub async fn handle(
@@ -61,7 +61,7 @@ pub async fn handle(
     }
     tx.commit().await?;
     let county = into.code.county();
-    division_merge::follow(&service.database, county, &Households).await?;
+    whereabouts::follow(&service.database, county, &Households).await?;
     Ok(MergeDivisionResponse {
         division: Some(convert::division(&into)),
     })

@@ -1,10 +1,12 @@
 //! Who changed what.
 
-use chassis::{error::Error, pg::Tx};
+use chassis::{error::Error, pg::Tx, whereabouts::Departure};
 use chrono::{DateTime, Utc};
 use households_core::change::Change;
 use kernel::{DivisionCode, HouseholdId};
 use uuid::Uuid;
+
+use super::division;
 
 /// A change as it was recorded.
 #[derive(Debug, Clone)]
@@ -86,4 +88,31 @@ pub async fn list(
     .fetch_all(&mut **tx)
     .await?;
     Ok(rows)
+}
+
+/// Villages that households have left and nobody was told of, each with where they live, at most `most`.
+/// Of merged villages everybody was told.
+pub async fn untold_moves(tx: &mut Tx, most: i64) -> Result<Vec<Departure>, Error> {
+    let rows = sqlx::query!(
+        "select distinct c.household_id, c.old_value, h.division_code
+         from households.changes c join households.households h on h.id = c.household_id
+         where c.entity = 'household' and c.field = 'division_code'
+           and c.old_value <> h.division_code
+           and not exists (select from households.departures d
+                           where d.subject = c.household_id and d.from_code = c.old_value)
+           and not exists (select from households.division_merges m
+                           where m.from_code = c.old_value)
+         limit $1",
+        most
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    let departures = rows.into_iter().map(|row| {
+        Ok::<_, Error>(Departure {
+            subject: row.household_id,
+            from: division("changes", &row.old_value)?,
+            into: division("households", &row.division_code)?,
+        })
+    });
+    departures.collect()
 }

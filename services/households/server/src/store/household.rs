@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use chassis::{
-    division_merge,
     error::{Error, constraint},
     pg::Tx,
+    whereabouts,
 };
 use chrono::{DateTime, NaiveDate, Utc};
 use households_core::{
@@ -461,7 +461,7 @@ pub async fn delete(tx: &mut Tx, ids: &[HouseholdId]) -> Result<(), Error> {
 
 /// Everything that hangs on households goes with them to another village. Their own rows move with
 /// [`update`], or with their village.
-pub async fn move_belongings(tx: &mut Tx, moved: Vec<(Uuid, DivisionCode)>) -> Result<(), Error> {
+pub async fn move_belongings(tx: &mut Tx, moved: &[(Uuid, DivisionCode)]) -> Result<(), Error> {
     const TABLES: [&str; 6] = [
         "members",
         "relatives",
@@ -470,7 +470,7 @@ pub async fn move_belongings(tx: &mut Tx, moved: Vec<(Uuid, DivisionCode)>) -> R
         "authorisations",
         "changes",
     ];
-    division_merge::carry(tx, moved, &TABLES.map(|table| (table, "household_id"))).await
+    whereabouts::carry(tx, moved, &TABLES.map(|table| (table, "household_id"))).await
 }
 
 /// What a case made of the household. A household at rest goes by origin and social security.

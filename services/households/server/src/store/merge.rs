@@ -1,9 +1,9 @@
 //! Villages that become part of others, and the households that follow.
 
 use chassis::{
-    division_merge::{self, Merge},
     error::Error,
     pg::Tx,
+    whereabouts::{self, Merge},
 };
 use kernel::{DivisionCode, HouseholdId};
 use uuid::Uuid;
@@ -64,7 +64,7 @@ pub async fn put(
     )
     .execute(&mut **tx)
     .await?;
-    division_merge::note(tx, merge).await
+    whereabouts::note(tx, merge).await
 }
 
 /// A household that lies in another village now.
@@ -125,7 +125,7 @@ pub async fn follow(tx: &mut Tx, most: i64) -> Result<Vec<Moved>, Error> {
     .await?;
     let moved = rows.into_iter().map(Moved::try_from);
     let moved: Vec<Moved> = moved.collect::<Result<_, _>>()?;
-    let places = moved.iter().map(|m| (m.household.0, m.into.0)).collect();
-    household::move_belongings(tx, places).await?;
+    let places = moved.iter().map(|m| (m.household.0, m.into.0));
+    household::move_belongings(tx, &places.collect::<Vec<_>>()).await?;
     Ok(moved)
 }

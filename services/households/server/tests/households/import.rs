@@ -3,17 +3,23 @@
 use chassis::{
     auth::Caller,
     error::Error,
+    feed::{self, Filter},
     testing::{caller, new_id},
 };
+use households::whereabouts::tell_of_earlier;
 use households_core::sheet;
 use kernel::Role;
-use proto::households::v1::{
-    GetImportRequest, ImportHeader, ImportReport, ImportSheetRequest, ListHouseholdsRequest,
-    households_service_server::HouseholdsService, import_sheet_request::Part,
+use prost::Message;
+use proto::{
+    feed::v1::HouseholdMove,
+    households::v1::{
+        GetImportRequest, ImportHeader, ImportReport, ImportSheetRequest, ListHouseholdsRequest,
+        households_service_server::HouseholdsService, import_sheet_request::Part,
+    },
 };
 use rust_xlsxwriter::Workbook;
 
-use crate::desk::{Desk, OTHER_VILLAGE, VILLAGE, admin, by, cadre, id_number};
+use crate::desk::{COUNTY, Desk, OTHER_VILLAGE, VILLAGE, admin, by, cadre, id_number};
 
 /// A row: cells by header.
 type Row = Vec<(&'static str, String)>;
@@ -226,6 +232,91 @@ async fn a_changed_sheet_changes_its_households_and_keeps_the_history() {
         history.iter().any(|line| line.starts_with("income ")),
         "{history:#?}"
     );
+    desk.close().await;
+}
+
+#[tokio::test]
+async fn reg12_a_household_that_moves_takes_everything_along_and_is_told_of_once() {
+    let desk = Desk::open().await;
+    let rows = couple("H1", 1);
+    import(&desk, &cadre(), "一.csv", csv(&rows).as_bytes())
+        .await
+        .expect("imported");
+    let list = desk
+        .service
+        .list_households(by(&cadre(), ListHouseholdsRequest::default()))
+        .await;
+    let id = list.expect("listed").into_inner().households[0].id.clone();
+    let mut elsewhere = rows.clone();
+    elsewhere
+        .iter_mut()
+        .for_each(|row| set(row, sheet::DIVISION_CODE, OTHER_VILLAGE));
+    // Twice the same, and once another phone: it moves once.
+    for name in ["二.csv", "三.csv"] {
+        import(&desk, &admin(), name, csv(&elsewhere).as_bytes())
+            .await
+            .expect("imported");
+    }
+    set(&mut elsewhere[0], sheet::PHONE, "13800000001");
+    import(&desk, &admin(), "四.csv", csv(&elsewhere).as_bytes())
+        .await
+        .expect("imported");
+    assert!(desk.household(&cadre(), &id).await.is_none());
+    assert!(desk.members(&cadre(), &id).await.is_empty());
+    let there = caller(Role::VillageCadre, OTHER_VILLAGE);
+    assert_eq!(desk.members(&there, &id).await.len(), 2);
+    let history = desk.history(&there, &id).await;
+    let moved = format!("household division_code {VILLAGE}→{OTHER_VILLAGE}");
+    assert!(history.contains(&moved), "{history:#?}");
+
+    let told = async |who: &Caller| {
+        let mut tx = desk.database.read(who).await.expect("begun");
+        let page = feed::page(&mut tx, 0, &Filter::default(), 100).await;
+        let items = page.expect("a page").items.into_iter();
+        items
+            .filter(|item| item.subject.to_string() == id)
+            .collect::<Vec<_>>()
+    };
+    // Its whole past is told where it lives, and no more where it lived.
+    let items = told(&there).await;
+    let kinds: Vec<&str> = items.iter().map(|item| item.kind.as_str()).collect();
+    let expected = [
+        "household.created",
+        "household.changed",
+        "household.moved",
+        "household.changed",
+    ];
+    assert_eq!(kinds, expected);
+    let payload = items[2].payload.clone().unwrap_or_default();
+    let told_of = HouseholdMove::decode(&payload[..]).expect("a move");
+    assert_eq!(
+        told_of,
+        HouseholdMove {
+            household_id: id.clone(),
+            from_code: VILLAGE.to_owned(),
+            into_code: OTHER_VILLAGE.to_owned(),
+            moved_on: desk.today().to_string(),
+        }
+    );
+    assert!(told(&cadre()).await.is_empty());
+
+    // An earlier program had moved it and told nobody.
+    let county = COUNTY.parse().expect("a county");
+    let tell = async || tell_of_earlier(&desk.database, county).await.expect("told");
+    tell().await;
+    assert_eq!(told(&there).await.len(), 4, "there is nothing to tell");
+    let forgotten = "delete from households.departures";
+    let mut owner = desk.test.owner().await;
+    sqlx::query(forgotten)
+        .execute(&mut owner)
+        .await
+        .expect("forgotten");
+    tell().await;
+    tell().await;
+    let items = told(&there).await;
+    assert_eq!(items.len(), 5, "told once");
+    let again = items[4].payload.clone().unwrap_or_default();
+    assert_eq!(HouseholdMove::decode(&again[..]).expect("a move"), told_of);
     desk.close().await;
 }
 

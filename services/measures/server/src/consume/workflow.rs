@@ -7,6 +7,7 @@ use chassis::{
     error::Error,
     pg::Tx,
     subscription::Consumer,
+    whereabouts::{self, Departure},
 };
 use kernel::{CaseId, DivisionCode, HouseholdId};
 use measures_core::{CaseNews, Milestone, Plan, Stage};
@@ -32,6 +33,8 @@ pub struct Arrived {
     case: CaseId,
     household: HouseholdId,
     division: DivisionCode,
+    /// Village that the case has left with its household (REG-12).
+    left: Option<DivisionCode>,
     news: CaseNews,
 }
 
@@ -92,12 +95,13 @@ impl Consumer for Cases {
             case,
             household,
             division,
+            left,
             news,
         }) = arrived
         else {
             return Ok(());
         };
-        let (plan, milestone) = match store::plan::lock(tx, case).await? {
+        let (mut plan, milestone) = match store::plan::lock(tx, case).await? {
             None => (
                 Plan::open(case, household, division, news),
                 Some(Milestone::Opened),
@@ -108,6 +112,17 @@ impl Consumer for Cases {
             }
         };
         store::plan::put(tx, &plan).await?;
+        if let Some(from) = left {
+            let left = Departure {
+                subject: case.0,
+                from,
+                into: division,
+            };
+            whereabouts::depart(tx, &[left]).await?;
+            // The rows follow; telling of it wakes who moves them.
+            plan.division = division;
+            tx.publish(item::about(item::PLAN_MOVED, &plan, tx.today()));
+        }
         if let Some(milestone) = milestone {
             let kind = item::kind_of_milestone(milestone);
             tx.publish(item::about(kind, &plan, tx.today()));
@@ -149,6 +164,10 @@ fn read(event: &CaseEvent) -> anyhow::Result<Arrived> {
         case: case.id.parse().context("id of the case")?,
         household: case.household_id.parse().context("id of the household")?,
         division: case.division_code.parse().context("division of the case")?,
+        left: match event.moved_from_code.as_str() {
+            "" => None,
+            code => Some(code.parse().context("moved_from_code")?),
+        },
         news,
     })
 }

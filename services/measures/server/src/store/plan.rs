@@ -2,7 +2,7 @@
 //! [`super::entry`].
 
 use anyhow::Context;
-use chassis::{division_merge, error::Error, pg::Tx};
+use chassis::{error::Error, pg::Tx};
 use chrono::NaiveDate;
 use kernel::{CaseId, DivisionCode};
 use measures_core::Plan;
@@ -104,46 +104,19 @@ pub async fn lock(tx: &mut Tx, case: CaseId) -> Result<Option<Plan>, Error> {
     Ok(lookup(tx, &[case]).await?.pop())
 }
 
-/// Moves plans that lie in merged villages, with all that belongs to them, at most `most`; says how
-/// many there were.
-pub async fn follow_merges(tx: &mut Tx, most: i64) -> Result<usize, Error> {
-    let rows = sqlx::query!(
-        "with due as (
-             select p.case_id, m.into_code from measures.division_merges m
-             join measures.plans p on p.division_code = m.from_code
-             order by p.case_id limit $1 for update of p
-         )
-         update measures.plans p set division_code = due.into_code
-         from due where p.case_id = due.case_id
-         returning p.case_id, p.division_code",
-        most
-    )
-    .fetch_all(&mut **tx)
-    .await?;
-    let places = |row: (Uuid, String)| -> Result<(Uuid, DivisionCode), Error> {
-        let division = row::read(&row.1, "division_merges.into_code");
-        Ok((row.0, division.map_err(Error::Internal)?))
-    };
-    let plans = rows
-        .into_iter()
-        .map(|row| places((row.case_id, row.division_code)));
-    let plans: Vec<_> = plans.collect::<Result<_, _>>()?;
-    let cases: Vec<Uuid> = plans.iter().map(|(case, _)| *case).collect();
-    let found = plans.len();
-    const TABLES: [&str; 4] = ["responsible", "measures", "closed_risks", "monitoring"];
-    division_merge::carry(tx, plans, &TABLES.map(|table| (table, "case_id"))).await?;
+/// Measures of the plans of some cases, each with where it lies.
+pub async fn measures(tx: &mut Tx, cases: &[Uuid]) -> Result<Vec<(Uuid, DivisionCode)>, Error> {
     let rows = sqlx::query!(
         "select id, division_code from measures.measures where case_id = any($1)",
-        &cases
+        cases
     )
     .fetch_all(&mut **tx)
     .await?;
-    let measures = rows
-        .into_iter()
-        .map(|row| places((row.id, row.division_code)));
-    let measures: Vec<_> = measures.collect::<Result<_, _>>()?;
-    division_merge::carry(tx, measures, &[("deliveries", "measure_id")]).await?;
-    Ok(found)
+    let places = rows.into_iter().map(|row| {
+        let division = row::read(&row.division_code, "measures.division_code");
+        Ok::<_, Error>((row.id, division.map_err(Error::Internal)?))
+    });
+    places.collect()
 }
 
 /// Stores the head of a plan, new or changed.

@@ -203,3 +203,49 @@ fn t15_the_elimination_has_a_notice_of_its_own() {
     walk.make(Move::CloseNotice).expect("closed");
     assert_eq!(walk.case.state, CaseState::ElimNoticeClosed);
 }
+
+#[test]
+fn reg12_a_notice_of_the_old_village_tells_the_new_neighbours_nothing() {
+    let mut walk = Walk::to(CaseState::OnNotice);
+    let moved = Event {
+        what: What::HouseholdMoved {
+            from: "999999001001".parse().expect("a village"),
+        },
+        to: walk.case.state,
+        on: walk.today,
+        actor: "service".to_owned(),
+        on_behalf_of: None,
+        noted: Noted::Nothing,
+    };
+    assert_eq!(moved.name(), "HOUSEHOLD_MOVED");
+    walk.case.apply(&moved);
+    assert_eq!(walk.case.state, CaseState::OnNotice, "it decides nothing");
+    assert_eq!(walk.case.notice_closable(), None);
+    walk.later(20);
+    // Another board, of another village; what hangs in the old one has to come down as well.
+    walk.facts.household.required_places = vec![place(3)];
+    let unmet = walk.refused(command(Move::CloseNotice, walk.today));
+    assert_eq!(unmet, ["S30 NOTICE_AT_EVERY_PLACE", "S31 NOTICE_DAYS"]);
+    walk.act(post(3, walk.today)).expect("posted");
+    assert_eq!(walk.case.state, CaseState::OnNotice);
+    assert_eq!(walk.case.notice_closable(), Some(walk.today + Days::new(7)));
+    let hanging = walk.case.notice.iter().flat_map(Notice::hanging_anywhere);
+    assert_eq!(hanging.count(), 3);
+}
+
+#[test]
+fn reg12_once_the_notice_is_closed_a_move_leaves_it_alone() {
+    let mut walk = Walk::to(CaseState::NoticeClosed);
+    let before = walk.case.notice.clone();
+    walk.case.apply(&Event {
+        what: What::HouseholdMoved {
+            from: "999999001001".parse().expect("a village"),
+        },
+        to: walk.case.state,
+        on: walk.today,
+        actor: "service".to_owned(),
+        on_behalf_of: None,
+        noted: Noted::Nothing,
+    });
+    assert_eq!(walk.case.notice, before);
+}

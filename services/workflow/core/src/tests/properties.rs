@@ -223,6 +223,33 @@ proptest! {
         prop_assert_eq!(walk.case.version, events.len() as i64);
     }
 
+    /// REG-12: a move decides nothing. What changes is who is busy with the case, and since when a notice
+    /// hangs; what was decided, its guards and its limits stay.
+    #[test]
+    fn a_move_decides_nothing(attempts in prop::collection::vec(attempt(), 0..60)) {
+        let History { walk, .. } = run(attempts)?;
+        let mut moved = walk.case.clone();
+        moved.apply(&Event {
+            what: What::HouseholdMoved { from: "999999001001".parse().expect("a village") },
+            to: walk.case.state,
+            on: walk.today,
+            actor: "service".to_owned(),
+            on_behalf_of: None,
+            noted: Noted::Nothing,
+        });
+        let mut expected = Case {
+            claim: None,
+            version: walk.case.version + 1,
+            ..walk.case.clone()
+        };
+        let hangs = [CaseState::OnNotice, CaseState::ElimOnNotice].contains(&walk.case.state);
+        if let Some(notice) = expected.notice.as_mut().filter(|_| hangs) {
+            notice.clock_started = None;
+        }
+        expected.objections.settle(walk.case.state, walk.today);
+        prop_assert_eq!(moved, expected);
+    }
+
     #[test]
     fn apply_takes_any_event_in_any_order(
         steps in prop::collection::vec((select(Move::ALL), select(CaseState::ALL), 0u64..400), 0..40)

@@ -22,6 +22,8 @@ const CLAIMED: [&str; 3] = ["CLAIMED", "TAKEN_OVER", "HANDED_OVER"];
 const RELEASED: &str = "RELEASED";
 /// Name of the event by which a case lies in another village.
 const VILLAGE_MERGED: &str = "VILLAGE_MERGED";
+/// The same, because its household does.
+const HOUSEHOLD_MOVED: &str = "HOUSEHOLD_MOVED";
 /// Name of the event that freezing a warning list makes.
 const WARNING_LISTED: &str = "WARNING_LISTED";
 
@@ -168,6 +170,11 @@ fn what(stored: &wire::CaseEvent) -> anyhow::Result<What> {
                     .context("merged_from_code")?,
             });
         }
+        (None, None) if stored.name == HOUSEHOLD_MOVED => {
+            return Ok(What::HouseholdMoved {
+                from: stored.moved_from_code.parse().context("moved_from_code")?,
+            });
+        }
         (None, None) if stored.name == WARNING_LISTED => Some(Command::ListForWarning),
         (None, None) => anyhow::bail!("event {} without a command", stored.name),
     };
@@ -218,7 +225,7 @@ pub fn event_to_proto(
     }
 }
 
-/// What only an alarm, a claim or a merge says.
+/// What only an alarm, a claim, a merge or a move says.
 fn own_fields(event: &Event) -> wire::CaseEvent {
     match &event.what {
         What::AlarmRaised { alarm, due } => wire::CaseEvent {
@@ -233,6 +240,10 @@ fn own_fields(event: &Event) -> wire::CaseEvent {
         },
         What::VillageMerged { from } => wire::CaseEvent {
             merged_from_code: from.to_string(),
+            ..wire::CaseEvent::default()
+        },
+        What::HouseholdMoved { from } => wire::CaseEvent {
+            moved_from_code: from.to_string(),
             ..wire::CaseEvent::default()
         },
         What::Decided(_) | What::Released | What::ComparisonDelivered => wire::CaseEvent::default(),

@@ -115,6 +115,7 @@ async fn open(
         risks,
         created: now,
         updated: now,
+        papers: decision.event.papers(),
         case,
     };
     let told = Told {

@@ -13,7 +13,7 @@ use proto::workflow::v1::Case;
 use uuid::Uuid;
 use workflow_core::{Alarm, CaseState, History, Move, Needs, alarm, due, last_chance, next_alarm};
 
-use super::{division, template, work};
+use super::{template, work};
 use crate::{case_file::CaseFile, convert};
 
 /// Most events that somebody who was too late is told of: what changed lately, not a history.
@@ -169,26 +169,6 @@ pub async fn update(tx: &mut Tx, file: &CaseFile) -> Result<(), Error> {
     .await
     .map_err(one_open)?;
     work::put_case(tx, file).await
-}
-
-/// Cases that lie in merged villages, each with the village of today, held against other writers,
-/// at most `most`.
-pub async fn lock_merged(tx: &mut Tx, most: i64) -> Result<Vec<(CaseFile, DivisionCode)>, Error> {
-    let rows = sqlx::query!(
-        "select c.id, m.into_code from workflow.division_merges m
-         join workflow.cases c on c.division_code = m.from_code
-         order by c.id limit $1 for update of c",
-        most
-    )
-    .fetch_all(&mut **tx)
-    .await?;
-    let mut found = Vec::with_capacity(rows.len());
-    for row in rows {
-        let into = division("division_merges", &row.into_code)?;
-        let file = file(tx, row.id.into()).await?;
-        found.extend(file.map(|file| (file, into)));
-    }
-    Ok(found)
 }
 
 /// Names of the events that a case has had since a version.

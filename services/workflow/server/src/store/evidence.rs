@@ -55,6 +55,22 @@ pub async fn insert(
     Ok(inserted.rows_affected() == 1)
 }
 
+/// Gives papers that are in scope to a division as well: each has its own right to what it holds.
+pub async fn share(tx: &mut Tx, papers: &[String], division: &DivisionCode) -> Result<(), Error> {
+    sqlx::query!(
+        "insert into workflow.evidence
+             (sha256, division_code, content_type, bytes, stored_by, stored_at)
+         select distinct on (sha256) sha256, $2, content_type, bytes, stored_by, stored_at
+         from workflow.evidence where sha256 = any($1) order by sha256, stored_at
+         on conflict do nothing",
+        papers,
+        division.as_str()
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
 /// Whether every one of these is in scope (WF-10).
 ///
 /// # Errors

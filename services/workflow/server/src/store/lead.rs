@@ -9,7 +9,7 @@ use proto::workflow::v1::Lead;
 use uuid::Uuid;
 use workflow_core::lead::{GROUPING_DAYS, LeadState};
 
-use super::{division, work};
+use super::work;
 use crate::{convert, lead_file::LeadFile};
 
 /// The lead as its events have made it, held against other writers. `None` out of scope.
@@ -88,26 +88,6 @@ pub async fn put(tx: &mut Tx, file: &LeadFile) -> Result<(), Error> {
     .execute(&mut **tx)
     .await?;
     work::put_lead(tx, file).await
-}
-
-/// Leads that lie in merged villages, each with the village of today, held against other writers,
-/// at most `most`.
-pub async fn lock_merged(tx: &mut Tx, most: i64) -> Result<Vec<(LeadFile, DivisionCode)>, Error> {
-    let rows = sqlx::query!(
-        "select l.id, m.into_code from workflow.division_merges m
-         join workflow.leads l on l.division_code = m.from_code
-         order by l.id limit $1 for update of l",
-        most
-    )
-    .fetch_all(&mut **tx)
-    .await?;
-    let mut found = Vec::with_capacity(rows.len());
-    for row in rows {
-        let into = division("division_merges", &row.into_code)?;
-        let file = lock(tx, row.id.into()).await?;
-        found.extend(file.map(|file| (file, into)));
-    }
-    Ok(found)
 }
 
 /// Which leads are wanted.

@@ -11,11 +11,3 @@ pub mod template;
 pub mod text;
 pub mod warning_list;
 pub mod work;
-
-use chassis::error::Error;
-use kernel::DivisionCode;
-
-fn division(table: &'static str, text: &str) -> Result<DivisionCode, Error> {
-    let damaged = || Error::Internal(anyhow::anyhow!("workflow.{table}: bad division_code"));
-    text.parse().map_err(|_| damaged())
-}
