@@ -218,7 +218,7 @@ async fn what_things_cost() {
     let villages: Vec<String> = county.villages().iter().map(ToString::to_string).collect();
     let page =
         "query($division: DivisionCode) { households(divisionCode: $division, first: 50) { nodes {
-        id headName phone riskTypes: origin members { id name relation health labourCapacity }
+        id headName phone origin members { name idNumber relation health labourCapacity }
         currentCase { id state dueOn } } } }";
     let (officer_of, mut bytes) = (&officer, 0);
     let village = async |at: usize| -> usize {
