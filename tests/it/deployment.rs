@@ -600,6 +600,11 @@ fn pods_stop_no_sooner_than_their_requests_end() {
                 "{process}: {probe}"
             );
         }
+        let class = pod["priorityClassName"].as_str().expect("a priority");
+        assert!(
+            object("PriorityClass", class)["value"].is_u64(),
+            "{process}"
+        );
         let budget = object("PodDisruptionBudget", process);
         assert_eq!(budget["spec"]["selector"], deployment["spec"]["selector"]);
         let autoscaler = object("HorizontalPodAutoscaler", process);
