@@ -5,6 +5,7 @@ mod allinone;
 mod cluster;
 mod data_safety;
 mod deployment;
+mod doctor;
 mod e2e;
 mod evidence_s3;
 mod interruption;

@@ -15,9 +15,16 @@ mod seal;
 mod store;
 
 use chassis::{
-    access_server::AccessServer, auth::ServiceIdentity, config::ProcessConfig,
-    feed_server::FeedServer, lifecycle::Runtime, process, secret::SecretKey, server, startup,
-    subscription, upload,
+    access_server::AccessServer,
+    auth::ServiceIdentity,
+    config::ProcessConfig,
+    feed_server::FeedServer,
+    lifecycle::Runtime,
+    process,
+    secret::SecretKey,
+    server, startup,
+    subscription::{self, Followed},
+    upload,
 };
 use proto::{
     access::v1::access_service_server::AccessServiceServer,
@@ -110,6 +117,7 @@ pub struct Households;
 
 impl process::Service for Households {
     const NAME: &'static str = NAME;
+    const FOLLOWS: &'static [Followed] = &[Followed::by::<consume::Cases>()];
     type Config = Config;
 
     fn process(config: &Config) -> &ProcessConfig {

@@ -11,8 +11,13 @@ mod rpc;
 mod store;
 
 use chassis::{
-    access_server::AccessServer, auth::ServiceIdentity, config::ProcessConfig,
-    feed_server::FeedServer, lifecycle::Runtime, process, server, startup, subscription,
+    access_server::AccessServer,
+    auth::ServiceIdentity,
+    config::ProcessConfig,
+    feed_server::FeedServer,
+    lifecycle::Runtime,
+    process, server, startup,
+    subscription::{self, Followed},
 };
 use proto::{
     access::v1::access_service_server::AccessServiceServer,
@@ -106,6 +111,10 @@ pub struct Measures;
 
 impl process::Service for Measures {
     const NAME: &'static str = NAME;
+    const FOLLOWS: &'static [Followed] = &[
+        Followed::by::<consume::Cases>(),
+        Followed::by::<chassis::division_merge::Merges>(),
+    ];
     type Config = Config;
 
     fn process(config: &Config) -> &ProcessConfig {
