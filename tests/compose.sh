@@ -305,6 +305,14 @@ SCRIPT
     chmod +x "$work/verify"
 }
 
+# Every program finds what it needs, from where it runs.
+doctors() {
+    local service
+    for service in households workflow comparison measures gateway; do
+        docker exec "$(compose ps -q "$service")" "$service" doctor
+    done
+}
+
 running() { docker ps -q --filter "label=com.docker.compose.project=$COMPOSE_PROJECT_NAME"; }
 
 # Eight at a time read what is there: what memory it takes shows after work, not before.
@@ -461,6 +469,7 @@ echo "ready after $((SECONDS - began)) s"
 smoke
 read_often
 "$work/verify"
+doctors
 echo "memory:"
 memory
 nobody_was_killed

@@ -27,7 +27,8 @@ pub use server::{Config, run};
 /// Runs the gateway, or does what its arguments ask for instead.
 #[must_use]
 pub fn main() -> ExitCode {
-    process::run::<Config>("gateway", &[], async |asked, settings| {
+    let examine = async |config: &Config| server::examine(config).await;
+    process::run::<Config>("gateway", &[], examine, async |asked, settings| {
         if asked.is_some() {
             return health::http(settings.section(&["listen"])?).await;
         }

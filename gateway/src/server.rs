@@ -13,7 +13,7 @@ use axum::{
     error_handling::HandleErrorLayer,
     extract::{DefaultBodyLimit, MatchedPath, State},
     middleware::{self, Next},
-    response::{IntoResponse, Response},
+    response::Response,
     routing::{any, get, post, put},
     serve::ListenerExt,
 };
@@ -21,9 +21,10 @@ use chassis::{
     auth::{self, Authenticator, Caller, ServiceIdentity},
     clock::Clock,
     config::AuthConfig,
+    doctor::{self, Check},
     error::Error,
     lifecycle::{Lifecycle, Runtime},
-    process, telemetry,
+    probe, telemetry,
     tls::{Tls, TlsConfig},
 };
 use http::{
@@ -62,6 +63,8 @@ const FILE_WITHIN: Duration = Duration::from_secs(15 * 60);
 
 /// What is missing while there are no keys of the issuer.
 const JWKS: &str = "auth.jwks";
+/// How often an issuer that gave none is asked for keys.
+const KEYS_EVERY: Duration = Duration::from_secs(2);
 
 /// How the gateway is configured.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -123,6 +126,7 @@ impl Gateway {
 /// # Errors
 /// The key set cannot be read, a peer has no URL, or the listener fails.
 pub async fn run(config: Config, listener: TcpListener, runtime: Runtime) -> anyhow::Result<()> {
+    (runtime.lifecycle).missing(JWKS, "the issuer's keys cannot be fetched");
     let tls = config.tls.as_ref();
     let tls = tls.map(|tls| Tls::open(tls, "tls", &runtime.lifecycle));
     let peers = Peers::connect(&config.peers, tls.transpose()?)?;
@@ -139,6 +143,7 @@ pub async fn run(config: Config, listener: TcpListener, runtime: Runtime) -> any
         sockets: Arc::new(Semaphore::new(SOCKETS_MAX)),
     };
     telemetry::watch_readiness("gateway", &gateway.lifecycle);
+    wait_for_keys(&gateway).await;
     let sockets = gateway.sockets.clone();
     let open = move || u64::try_from(SOCKETS_MAX - sockets.available_permits()).ok();
     telemetry::watch("backstop_sockets_open", &[], open);
@@ -201,9 +206,7 @@ fn router(gateway: Gateway, explorer: bool) -> Router {
     }
     router
         // Probes and metrics are answered however much there is to do.
-        .route("/livez", get(|| async { "ok" }))
-        .route("/readyz", get(ready))
-        .route("/metrics", get(|| async { telemetry::metrics_text() }))
+        .merge(probe::pages(&gateway.lifecycle))
         .layer(CatchPanicLayer::new())
         .layer(middleware::from_fn_with_state(gateway.clone(), observe))
         .with_state(gateway)
@@ -219,13 +222,30 @@ fn limited(router: Router<Gateway>, at_once: usize, within: Duration) -> Router<
     router.layer(limits)
 }
 
-/// Its own needs only: services that are away make some answers incomplete, and no gateway better.
-async fn ready(State(gateway): State<Gateway>) -> Response {
-    match gateway.authenticator.has_keys().await {
-        true => gateway.lifecycle.there(JWKS),
-        false => (gateway.lifecycle).missing(JWKS, "the issuer's keys cannot be fetched"),
+/// Its own needs only: services that are away make some answers incomplete, and no gateway better. Keys that
+/// were there once stay good.
+async fn wait_for_keys(gateway: &Gateway) {
+    if gateway.authenticator.has_keys().await {
+        gateway.lifecycle.there(JWKS);
+        return;
     }
-    process::ready(&gateway.lifecycle).into_response()
+    let (issuer, lifecycle) = (gateway.authenticator.clone(), gateway.lifecycle.clone());
+    gateway.lifecycle.spawn("issuer", async move {
+        while !issuer.has_keys().await {
+            tokio::select! {
+                () = tokio::time::sleep(KEYS_EVERY) => {}
+                () = lifecycle.stopping() => return,
+            }
+        }
+        lifecycle.there(JWKS);
+    });
+}
+
+/// Looks at what the gateway needs, for `doctor`.
+pub async fn examine(config: &Config) -> Vec<Check> {
+    let tls = config.tls.as_ref();
+    let around = doctor::neighbours("", &config.auth, &config.peers, tls, None).await;
+    around.checks
 }
 
 async fn overloaded(id: Extension<RequestId>, headers: HeaderMap, _: BoxError) -> Response {

@@ -248,7 +248,9 @@ fn open(place: &str, objects: &[Value]) -> Vec<String> {
             }
             _ => {}
         }
-        if object["metadata"]["namespace"].is_null() && kind != "Namespace" {
+        // Of the whole cluster.
+        let everywhere = ["Namespace", "PriorityClass"];
+        if object["metadata"]["namespace"].is_null() && !everywhere.contains(&kind) {
             found.push(format!("{place}: {kind} {name}: in no namespace"));
         }
     }

@@ -507,9 +507,9 @@ fn mutual_tls_is_a_component() {
         assert_eq!(certificate["spec"]["dnsNames"][0], process);
         if process != "gateway" {
             patch("Service");
-            for probe in ["startupProbe", "readinessProbe"] {
+            for (probe, path) in [("startupProbe", "/startupz"), ("readinessProbe", "/readyz")] {
                 assert!(container[probe]["grpc"].is_null(), "{process}: {probe}");
-                assert_eq!(container[probe]["httpGet"]["path"], "/readyz");
+                assert_eq!(container[probe]["httpGet"]["path"], path);
             }
         }
     }
@@ -600,6 +600,13 @@ fn pods_stop_no_sooner_than_their_requests_end() {
                 "{process}: {probe}"
             );
         }
+        let asked = &pod["containers"][0]["startupProbe"]["httpGet"]["path"];
+        assert!(asked.is_null() || asked == "/startupz", "{process}");
+        let class = pod["priorityClassName"].as_str().expect("a priority");
+        assert!(
+            object("PriorityClass", class)["value"].is_u64(),
+            "{process}"
+        );
         let budget = object("PodDisruptionBudget", process);
         assert_eq!(budget["spec"]["selector"], deployment["spec"]["selector"]);
         let autoscaler = object("HorizontalPodAutoscaler", process);

@@ -6,6 +6,7 @@ mod cluster;
 mod cost;
 mod data_safety;
 mod deployment;
+mod doctor;
 mod e2e;
 mod evidence_s3;
 mod interruption;

@@ -6,7 +6,7 @@ use std::{
     net::SocketAddr,
     os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
-    process::{Child, Command, ExitStatus, Stdio},
+    process::{Child, Command, ExitStatus, Output, Stdio},
     time::{Duration, Instant},
 };
 
@@ -162,14 +162,16 @@ impl Programs {
         arguments: &[&str],
         more: &[(&str, &str)],
     ) -> (ExitStatus, String) {
-        let nowhere = (free_address(), free_address());
-        let output = self
-            .command(program, nowhere, more)
-            .args(arguments)
-            .output()
-            .expect("runs");
+        let output = self.output(program, arguments, more);
         let said = [output.stdout, output.stderr].concat();
         (output.status, String::from_utf8_lossy(&said).into_owned())
+    }
+
+    /// The same with what it said on each of its outputs.
+    pub fn output(&self, program: &str, arguments: &[&str], more: &[(&str, &str)]) -> Output {
+        let nowhere = (free_address(), free_address());
+        let mut command = self.command(program, nowhere, more);
+        command.args(arguments).output().expect("runs")
     }
 
     /// Starts a program where its callers look for it; `more` stands over its settings.
@@ -329,6 +331,10 @@ impl Program {
             assert!(began.elapsed() < PATIENCE, "no {text:?} in {}", self.log());
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
+    }
+
+    pub fn is_alive(&mut self) -> bool {
+        self.child.try_wait().expect("asked").is_none()
     }
 
     /// Waits for its end.

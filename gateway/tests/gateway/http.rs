@@ -254,7 +254,13 @@ async fn the_explorer_comes_from_the_gateway_alone() {
 #[tokio::test]
 async fn probes_and_metrics_need_no_caller() {
     let server = Server::start().await;
-    for path in ["/livez", "/readyz", "/metrics"] {
+    for path in [
+        "/livez",
+        "/readyz",
+        "/readyz?verbose",
+        "/startupz",
+        "/metrics",
+    ] {
         assert_eq!(
             Asked::of(Client::new().get(server.url(path))).await.status,
             200

@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand};
 use kernel::{Code, DivisionCode, Role};
 
 use crate::{
-    check, clock, county_data, databases,
+    check, clock, county_data, databases, doctor,
     folder::DataFolder,
     import,
     issuer::{Account, Issuer},
@@ -87,6 +87,9 @@ enum Command {
                             DATABASE_URL=postgres://me@db/backstop backstop verify"
     )]
     Verify(verify::Options),
+    /// Looks at the data folder, the running platform and its databases; ends with 0 when nothing is wrong.
+    #[command(after_help = "Example:\n  backstop doctor\n  backstop doctor --json >doctor.json")]
+    Doctor(doctor::Options),
     /// Watches a county's ledger from outside and signs that it only grows (no database needed).
     #[command(
         after_help = "Example:\n  backstop witness --log https://county.example/log \\\n    \
@@ -156,6 +159,7 @@ impl Cli {
             Some(Command::Walkthrough(options)) => walkthrough::run(&folder()?, options).await,
             Some(Command::Clock(command)) => clock::run(&folder()?, command).await,
             Some(Command::Verify(options)) => verify::run(&folder()?, options).await,
+            Some(Command::Doctor(options)) => doctor::run(&self.data_dir, options).await,
             Some(Command::Witness(options)) => witness::run(options).await,
             Some(Command::Check(options)) => check::run(&options),
             Some(Command::Seal(options)) => seal::run(folder, options).await,

@@ -14,6 +14,7 @@ use axum::{
 };
 use chassis::{
     clock::{Clock, ClockShift},
+    doctor::Check,
     evidence::EvidenceStore,
     lifecycle::Lifecycle,
 };
@@ -24,6 +25,7 @@ use tokio_stream::{StreamExt, wrappers::ReceiverStream};
 
 use crate::{
     databases::Databases,
+    doctor,
     folder::{DataFolder, Run},
     verify,
 };
@@ -91,6 +93,7 @@ impl Control {
             .route("/clock", get(now))
             .route("/clock/advance", post(advance))
             .route("/verify", post(verification))
+            .route("/doctor", post(examination))
             .layer(middleware::from_fn_with_state(
                 context.clone(),
                 authenticate,
@@ -179,6 +182,10 @@ async fn verification(
         Ok::<_, serde_json::Error>(Bytes::from(text))
     });
     Body::from_stream(lines).into_response()
+}
+
+async fn examination(State(context): State<Arc<Shared>>) -> Json<Vec<Check>> {
+    Json(doctor::databases(&context.databases).await)
 }
 
 /// Sends a command to the process that runs on the folder.

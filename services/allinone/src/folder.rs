@@ -10,6 +10,7 @@ use std::{
 
 use anyhow::{Context, bail};
 use base64::{Engine, prelude::BASE64_STANDARD};
+use chassis::secret::SecretKey;
 use rand::Rng;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
@@ -59,6 +60,15 @@ pub struct Secrets {
     /// Signs query tokens, base64.
     pub query_signing: String,
 }
+
+/// Files of the keys, below the folder's `secrets`.
+const KEYS: [&str; 5] = [
+    "ledger.key",
+    "id-number-seal.key",
+    "id-number-lookup.key",
+    "log-signing.key",
+    "query-signing.key",
+];
 
 impl DataFolder {
     /// Opens the folder and makes it when it is not there.
@@ -172,13 +182,36 @@ impl DataFolder {
     pub fn secrets(&self) -> anyhow::Result<Secrets> {
         let folder = self.0.join("secrets");
         fs::create_dir_all(&folder)?;
+        let [
+            ledger,
+            id_number_seal,
+            id_number_lookup,
+            log_signing,
+            query_signing,
+        ] = KEYS;
+        let key = |name| secret(&folder.join(name));
         Ok(Secrets {
-            ledger: secret(&folder.join("ledger.key"))?,
-            id_number_seal: secret(&folder.join("id-number-seal.key"))?,
-            id_number_lookup: secret(&folder.join("id-number-lookup.key"))?,
-            log_signing: secret(&folder.join("log-signing.key"))?,
-            query_signing: secret(&folder.join("query-signing.key"))?,
+            ledger: key(ledger)?,
+            id_number_seal: key(id_number_seal)?,
+            id_number_lookup: key(id_number_lookup)?,
+            log_signing: key(log_signing)?,
+            query_signing: key(query_signing)?,
         })
+    }
+
+    /// What is wrong with the keys, without making any; `None` when nobody has made one yet.
+    #[must_use]
+    pub fn wrong_keys(&self) -> Option<Vec<String>> {
+        let folder = self.0.join("secrets");
+        let is_used = folder.exists() || self.0.join("pg").exists();
+        let wrong = |name: &str| match fs::read_to_string(folder.join(name)) {
+            Ok(text) => {
+                let key = text.parse::<SecretKey>();
+                key.err().map(|error| format!("secrets/{name}: {error}"))
+            }
+            Err(error) => Some(format!("secrets/{name}: {}", error.kind())),
+        };
+        is_used.then(|| KEYS.into_iter().filter_map(wrong).collect())
     }
 
     fn read<T: DeserializeOwned>(&self, name: &str) -> anyhow::Result<Option<T>> {
@@ -247,12 +280,20 @@ mod tests {
     fn secrets_are_made_once_and_private() {
         let folder = tempfile::tempdir().expect("a folder");
         let data = DataFolder::open(folder.path()).expect("opened");
+        assert_eq!(data.wrong_keys(), None, "nobody has made one yet");
         let first = data.secrets().expect("made");
         let again = data.secrets().expect("read");
         assert_eq!(first.ledger, again.ledger);
         assert_ne!(first.ledger, first.id_number_seal);
+        assert_eq!(data.wrong_keys(), Some(Vec::new()));
         let key = fs::metadata(folder.path().join("secrets/ledger.key")).expect("there");
         assert_eq!(key.permissions().mode() & 0o777, 0o600);
+        fs::write(folder.path().join("secrets/ledger.key"), "short").expect("written");
+        fs::remove_file(folder.path().join("secrets/query-signing.key")).expect("removed");
+        let wrong = data.wrong_keys().expect("looked at").join("; ");
+        let expected = "secrets/ledger.key: expected 32 bytes in base64; \
+                        secrets/query-signing.key: entity not found";
+        assert_eq!(wrong, expected);
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod control;
 mod county;
 mod county_data;
 pub mod databases;
+mod doctor;
 pub mod folder;
 mod import;
 pub mod issuer;

@@ -209,7 +209,7 @@ fn greet(running: &Running, token: &str, began: Instant) {
     println!("  GraphQL     http://{http}/graphql");
     println!("  explorer    http://{http}/");
     println!("  ledger      http://{http}/log/checkpoint");
-    println!("  health      http://{http}/livez  /readyz  /metrics");
+    println!("  health      http://{http}/livez  /startupz  /readyz  /metrics");
     for (service, address) in &running.platform.grpc {
         println!("  gRPC        {address}  {service}");
     }

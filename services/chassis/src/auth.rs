@@ -131,13 +131,27 @@ impl Authenticator {
             }
             loaded => loaded?,
         };
-        Ok(Self(Arc::new(Inner {
+        Ok(Self::of(config, keys))
+    }
+
+    /// The same where there are keys now, and how many.
+    ///
+    /// # Errors
+    /// There are none, or none that can be had.
+    pub(crate) async fn with_keys(config: &AuthConfig) -> anyhow::Result<(Self, usize)> {
+        let keys = load_keys(&config.jwks).await?;
+        let many = keys.len();
+        Ok((Self::of(config, keys), many))
+    }
+
+    fn of(config: &AuthConfig, keys: Vec<Key>) -> Self {
+        Self(Arc::new(Inner {
             issuer: config.issuer.clone(),
             audience: config.audience.clone(),
             source: config.jwks.clone(),
             keys: RwLock::new(Arc::new(keys)),
             fetched: Mutex::new(Instant::now()),
-        })))
+        }))
     }
 
     /// Whether there are keys; asks the issuer for them when there are none.

@@ -554,6 +554,7 @@ pub fn authorise_stream<T>(caller: &Caller, message: T) -> tonic::Request<T> {
 mod tests {
     use std::sync::Mutex;
 
+    use futures::StreamExt;
     use tokio::net::TcpListener;
     use tonic::transport::{Server, server::TcpIncoming};
     use tonic_health::{
@@ -687,6 +688,43 @@ mod tests {
         }
         let attempts = inner.turn.load(Ordering::Relaxed) - before;
         assert!(attempts <= 1150, "{attempts} attempts for 1000 calls");
+    }
+
+    /// As `server` has it, in fast motion.
+    #[tokio::test]
+    async fn a_connection_that_is_told_to_end_costs_no_call_and_cuts_no_stream() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let (health, service) = tonic_health::server::health_reporter();
+        health.set_service_status("", ServingStatus::Serving).await;
+        let connections = Arc::new(AtomicUsize::new(0));
+        let counted = connections.clone();
+        let incoming = TcpIncoming::from(listener).inspect(move |_| {
+            counted.fetch_add(1, Ordering::Relaxed);
+        });
+        let lifecycle = Lifecycle::new();
+        lifecycle.spawn("replica", async move {
+            let served = Server::builder()
+                .max_connection_age(Duration::from_millis(20))
+                .add_service(service)
+                .serve_with_incoming(incoming);
+            served.await.expect("served");
+        });
+        let channel = channel(&format!("http://{address}")).expect("a URL");
+        let mut client = HealthClient::new(channel.clone());
+        let mut watcher = HealthClient::new(channel);
+        let watched = watcher.watch(HealthCheckRequest::default()).await;
+        let mut stream = watched.expect("answered").into_inner();
+        let first = stream.message().await.expect("a stream").expect("a status");
+        assert_eq!(first.status, 1);
+        while connections.load(Ordering::Relaxed) < 20 {
+            assert_eq!(ask(&mut client).await.expect("answered"), 1);
+        }
+        let not_serving = ServingStatus::NotServing;
+        health.set_service_status("", not_serving).await;
+        let next = stream.message().await.expect("a stream").expect("a status");
+        assert_eq!(next.status, 2, "the stream outlived its connection's age");
+        lifecycle.wait(Duration::ZERO).await;
     }
 
     #[tokio::test]

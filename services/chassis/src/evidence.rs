@@ -122,6 +122,26 @@ impl EvidenceStore {
         })
     }
 
+    /// Stores a few bytes under no hash, reads them back and takes them away again. `id` is a fresh one.
+    ///
+    /// # Errors
+    /// What is wrong with the store, in a few words.
+    pub async fn try_out(&self, id: Uuid) -> Result<(), String> {
+        let path = Path::from(format!("incoming/{id}"));
+        let content = Bytes::from_static(b"try-out");
+        let tried = async {
+            self.0.put(&path, content.clone().into()).await?;
+            let found = self.0.get(&path).await?.bytes().await?;
+            self.0.delete(&path).await?;
+            Ok(found)
+        };
+        match tried.await {
+            Ok(found) if found == content => Ok(()),
+            Ok(_) => Err("gives back something else".to_owned()),
+            Err(error) => Err(in_few_words(&error)),
+        }
+    }
+
     /// The content of a file, checked against its hash.
     ///
     /// # Errors
@@ -141,6 +161,24 @@ impl EvidenceStore {
         }
         Ok(content)
     }
+}
+
+/// Without a server's own words: they may repeat the name of the key.
+fn in_few_words(error: &object_store::Error) -> String {
+    match error {
+        object_store::Error::PermissionDenied { .. }
+        | object_store::Error::Unauthenticated { .. } => return "refuses the key".to_owned(),
+        object_store::Error::NotFound { .. } => return "is not there".to_owned(),
+        _ => {}
+    }
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        if let Some(error) = error.downcast_ref::<std::io::Error>() {
+            return error.kind().to_string();
+        }
+        cause = error.source();
+    }
+    "does not answer as it should".to_owned()
 }
 
 fn content_type(begun: &[u8]) -> Result<&'static str, Error> {
@@ -201,6 +239,19 @@ mod tests {
         assert!(matches!(store.get(hash).await, Err(Error::Internal(_))));
         std::fs::remove_file(file).expect("removed");
         assert!(matches!(store.get(hash).await, Err(Error::NotFound { .. })));
+    }
+
+    #[tokio::test]
+    async fn a_store_is_tried_out_and_left_as_it_was() {
+        let (store, folder) = store();
+        store.try_out(Uuid::from_u128(1)).await.expect("well");
+        let incoming = std::fs::read_dir(folder.path().join("incoming"));
+        assert_eq!(incoming.expect("there").count(), 0);
+        std::fs::remove_dir_all(folder.path()).expect("removed");
+        std::fs::write(folder.path(), "no folder").expect("written");
+        let said = store.try_out(Uuid::from_u128(2)).await;
+        assert_eq!(said, Err("not a directory".to_owned()));
+        std::fs::remove_file(folder.path()).expect("removed");
     }
 
     #[tokio::test]

@@ -4,7 +4,10 @@
 use std::{
     collections::BTreeMap,
     future::Future,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -39,8 +42,13 @@ pub struct Lifecycle {
     soft: CancellationToken,
     hard: CancellationToken,
     tracker: TaskTracker,
-    missing: Arc<Mutex<BTreeMap<&'static str, String>>>,
+    needs: Arc<Mutex<Needs>>,
+    /// Whether everything has been there at once.
+    started: Arc<AtomicBool>,
 }
+
+/// What is needed, and why it is missing where it is.
+type Needs = BTreeMap<&'static str, Option<String>>;
 
 /// How a shutdown ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,21 +74,38 @@ impl Lifecycle {
             soft: hard.child_token(),
             hard,
             tracker: TaskTracker::new(),
-            missing: Arc::default(),
+            needs: Arc::default(),
+            started: Arc::default(),
         }
     }
 
     /// What is needed and not there, under the name of the setting that it hangs on. `why` goes to
     /// whoever asks `/readyz`: no secret, nothing of a person.
     pub fn missing(&self, what: &'static str, why: impl Into<String>) {
-        let mut missing = self.missing.lock().unwrap_or_else(PoisonError::into_inner);
-        missing.insert(what, why.into());
+        self.needs().insert(what, Some(why.into()));
     }
 
-    /// Takes back what was missing.
+    /// What is needed and there.
     pub fn there(&self, what: &'static str) {
-        let mut missing = self.missing.lock().unwrap_or_else(PoisonError::into_inner);
-        missing.remove(what);
+        let mut needs = self.needs();
+        needs.insert(what, None);
+        if needs.values().all(Option::is_none) {
+            self.started.store(true, Ordering::Relaxed);
+        }
+    }
+
+    fn needs(&self) -> MutexGuard<'_, Needs> {
+        self.needs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Everything that is needed, with why it is missing where it is.
+    #[must_use]
+    pub fn needed(&self) -> Vec<(&'static str, Option<String>)> {
+        let needs = self.needs();
+        needs
+            .iter()
+            .map(|(&what, why)| (what, why.clone()))
+            .collect()
     }
 
     /// Why the process is not ready, a line each; empty when it is.
@@ -89,9 +114,15 @@ impl Lifecycle {
         if self.is_stopping() {
             return vec!["stopping".to_owned()];
         }
-        let missing = self.missing.lock().unwrap_or_else(PoisonError::into_inner);
-        let lines = missing.iter().map(|(what, why)| format!("{what}: {why}"));
-        lines.collect()
+        let missing = |(what, why): (&str, Option<String>)| Some(format!("{what}: {}", why?));
+        self.needed().into_iter().filter_map(missing).collect()
+    }
+
+    /// Whether the start has ended: everything was there at once. What goes missing later does not undo
+    /// it.
+    #[must_use]
+    pub fn has_started(&self) -> bool {
+        self.started.load(Ordering::Relaxed)
     }
 
     /// Starts a task that is waited for on shutdown and cancelled after the grace time.
@@ -144,6 +175,9 @@ impl Lifecycle {
     }
 }
 
+/// What a process ends with when it is told to stop a second time, and so ends at once.
+pub const INTERRUPTED: i32 = 130;
+
 /// Resolves on Ctrl-C (a person) or SIGTERM (an orchestrator that starts a graceful shutdown).
 pub async fn signal() {
     use tokio::signal::unix::{SignalKind, signal};
@@ -193,5 +227,21 @@ mod tests {
         assert!(lifecycle.not_ready().is_empty());
         lifecycle.stop();
         assert_eq!(lifecycle.not_ready(), ["stopping"]);
+    }
+
+    #[test]
+    fn has_started_when_everything_was_there_at_once() {
+        let lifecycle = Lifecycle::new();
+        lifecycle.missing("start", "has not ended");
+        lifecycle.missing("process.auth.jwks", "no keys");
+        lifecycle.there("start");
+        assert!(!lifecycle.has_started());
+        lifecycle.there("process.auth.jwks");
+        assert!(lifecycle.has_started());
+        lifecycle.missing("process.auth.jwks", "no keys");
+        assert!(lifecycle.has_started(), "the start is not undone");
+        let why = Some("no keys".to_owned());
+        let needed = [("process.auth.jwks", why), ("start", None)];
+        assert_eq!(lifecycle.needed(), needed);
     }
 }

@@ -6,7 +6,6 @@ use std::{
 };
 
 use anyhow::{Context, bail};
-use axum::{Router, http::StatusCode, routing::get};
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use futures::future::try_join_all;
 use schemars::JsonSchema;
@@ -16,16 +15,21 @@ use tokio::{net::TcpListener, time::Instant};
 
 use crate::{
     config::{DatabaseConfig, ProcessConfig, Settings},
+    doctor::{self, Check, Question},
     health,
     ledger::Known,
-    lifecycle::{Lifecycle, Runtime, Stopped, signal},
-    pg, server, telemetry,
+    lifecycle::{INTERRUPTED, Runtime, Stopped, signal},
+    pg, probe, server,
+    subscription::Followed,
+    telemetry,
     tlog::{LogConfig, LogVerifier},
     verification::{self, Depth, Found, Subject},
 };
 
 /// Longer than the longest request, shorter than an orchestrator's patience.
 const GRACE: Duration = Duration::from_secs(25);
+/// What still blocks a thread when all is done, a name server or a disk that hangs, is not waited for.
+const BLOCKED: Duration = Duration::from_secs(1);
 
 /// A service as the process sees it.
 pub trait Service: 'static {
@@ -33,6 +37,8 @@ pub trait Service: 'static {
     const NAME: &'static str;
     /// Its configuration.
     type Config: DeserializeOwned + JsonSchema + Clone + Send + Sync + 'static;
+    /// The feeds that it follows.
+    const FOLLOWS: &'static [Followed];
 
     /// The part of the configuration that every service has.
     fn process(config: &Self::Config) -> &ProcessConfig;
@@ -53,6 +59,10 @@ pub trait Service: 'static {
         _: Depth,
     ) -> impl Future<Output = anyhow::Result<Option<String>>> + Send {
         std::future::ready(Ok(None))
+    }
+    /// What `doctor` looks at beside what every service has.
+    fn examine(_: &Self::Config) -> Vec<Question> {
+        Vec::new()
     }
     /// Serves until the runtime stops.
     fn run(
@@ -77,18 +87,24 @@ pub fn main<S: Service>() -> ExitCode {
         )
         .arg(witness.value_parser(clap::value_parser!(PathBuf)));
     let more = [migrate, verification];
-    run::<S::Config>(S::NAME, &more, async |asked, settings| match asked {
-        Some(("migrate", arguments)) => {
-            let database = settings.section(&["process", "database"])?;
-            migrate_or_say::<S>(&database, arguments.get_flag("dry-run")).await
-        }
-        Some(("verify", arguments)) => {
-            let witnesses = arguments.get_many("witness").unwrap_or_default();
-            verify::<S>(&settings.all()?, witnesses).await
-        }
-        Some(_) => health::service(&settings).await,
-        None => serve::<S>(settings.all()?).await,
-    })
+    let examine = async |config: &S::Config| doctor::service::<S>(config).await;
+    run::<S::Config>(
+        S::NAME,
+        &more,
+        examine,
+        async |asked, settings| match asked {
+            Some(("migrate", arguments)) => {
+                let database = settings.section(&["process", "database"])?;
+                migrate_or_say::<S>(&database, arguments.get_flag("dry-run")).await
+            }
+            Some(("verify", arguments)) => {
+                let witnesses = arguments.get_many("witness").unwrap_or_default();
+                verify::<S>(&settings.all()?, witnesses).await
+            }
+            Some(_) => health::service(&settings).await,
+            None => serve::<S>(settings.all()?).await,
+        },
+    )
 }
 
 async fn migrate_or_say<S: Service>(database: &DatabaseConfig, say: bool) -> anyhow::Result<()> {
@@ -185,10 +201,11 @@ fn flag(name: &'static str, help: &'static str) -> Arg {
 }
 
 /// Runs a program by its arguments: `does` is given the subcommand (`health` or one of `more`), or none
-/// to serve. What goes wrong is said in one line.
+/// to serve, and `examine` is what `doctor` looks at. What goes wrong is said in one line.
 pub fn run<C: DeserializeOwned + JsonSchema>(
     name: &'static str,
     more: &[Command],
+    examine: impl AsyncFnOnce(&C) -> Vec<Check>,
     does: impl AsyncFnOnce(Option<(&str, &ArgMatches)>, Settings) -> anyhow::Result<()>,
 ) -> ExitCode {
     let arguments = Command::new(name)
@@ -204,10 +221,23 @@ pub fn run<C: DeserializeOwned + JsonSchema>(
             "Says what is wrong with the configuration and ends",
         ))
         .subcommand(Command::new("health").about("Ends with 0 when the running process is ready"))
+        .subcommand(
+            Command::new("doctor")
+                .about(
+                    "Looks at everything that the process needs; ends with 0 when nothing is wrong",
+                )
+                .arg(flag(
+                    "json",
+                    "Says it as JSON, with the effective configuration, secrets hidden",
+                )),
+        )
         .subcommands(more)
         .get_matches();
     let asked = arguments.subcommand();
     let program = async {
+        if let Some(("doctor", arguments)) = asked {
+            return doctor::run(name, arguments.get_flag("json"), examine).await;
+        }
         let settings = Settings::read::<C>()?;
         if arguments.get_flag("print-config") {
             std::io::stdout().write_all(settings.print().as_bytes())?;
@@ -229,7 +259,11 @@ pub fn run<C: DeserializeOwned + JsonSchema>(
         .enable_all()
         .build()
         .map_err(Into::into)
-        .and_then(|runtime| runtime.block_on(program));
+        .and_then(|runtime| {
+            let ended = runtime.block_on(program);
+            runtime.shutdown_timeout(BLOCKED);
+            ended
+        });
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -239,7 +273,8 @@ pub fn run<C: DeserializeOwned + JsonSchema>(
     }
 }
 
-/// Serves until it ends or somebody wants the process to stop, and then stops in order.
+/// Serves until it ends or somebody wants the process to stop, and then stops in order. Whoever wants it a
+/// second time does not wait for that: what was acknowledged is in the database.
 ///
 /// # Errors
 /// What `serving` ended with.
@@ -248,22 +283,32 @@ pub async fn until_signal(
     serving: impl Future<Output = anyhow::Result<()>>,
 ) -> anyhow::Result<()> {
     let mut serving = std::pin::pin!(serving);
-    let ended = tokio::select! {
-        served = &mut serving => Some(served),
-        () = signal() => None,
-    };
-    runtime.lifecycle.stop();
-    let until = Instant::now() + GRACE;
-    let served = match ended {
-        Some(served) => served,
-        // It ends when its last request has ended.
-        None => match tokio::time::timeout_at(until, serving).await {
-            Ok(served) => served,
-            Err(_) => {
-                tracing::warn!("some requests had to be cut");
-                Ok(())
+    tokio::select! {
+        served = &mut serving => stop(runtime, std::future::ready(served)).await,
+        () = signal() => tokio::select! {
+            served = stop(runtime, serving) => served,
+            () = signal() => {
+                tracing::warn!("told to stop a second time, ends at once");
+                std::process::exit(INTERRUPTED)
             }
         },
+    }
+}
+
+/// Lets everything end, for a while.
+async fn stop(
+    runtime: &Runtime,
+    serving: impl Future<Output = anyhow::Result<()>>,
+) -> anyhow::Result<()> {
+    runtime.lifecycle.stop();
+    let until = Instant::now() + GRACE;
+    // It ends when its last request has ended.
+    let served = match tokio::time::timeout_at(until, serving).await {
+        Ok(served) => served,
+        Err(_) => {
+            tracing::warn!("some requests had to be cut");
+            Ok(())
+        }
     };
     let rest = until.saturating_duration_since(Instant::now());
     if runtime.lifecycle.wait(rest).await == Stopped::Cancelled {
@@ -275,13 +320,7 @@ pub async fn until_signal(
 async fn serve_metrics(address: SocketAddr, runtime: &Runtime) -> anyhow::Result<()> {
     let listener = listen(address, "process.metrics_listen").await?;
     let lifecycle = runtime.lifecycle.clone();
-    let router = Router::new()
-        .route("/metrics", get(|| async { telemetry::metrics_text() }))
-        .route("/livez", get(|| async { StatusCode::OK }))
-        .route("/readyz", {
-            let lifecycle = lifecycle.clone();
-            get(move || async move { ready(&lifecycle) })
-        });
+    let router = probe::pages(&lifecycle);
     runtime.lifecycle.spawn("metrics", async move {
         let stopping = async move { lifecycle.stopping().await };
         if let Err(error) = axum::serve(listener, router)
@@ -292,14 +331,4 @@ async fn serve_metrics(address: SocketAddr, runtime: &Runtime) -> anyhow::Result
         }
     });
     Ok(())
-}
-
-/// The answer to `/readyz`: what is missing, a line each.
-#[must_use]
-pub fn ready(lifecycle: &Lifecycle) -> (StatusCode, String) {
-    let missing = lifecycle.not_ready();
-    match missing.is_empty() {
-        true => (StatusCode::OK, "ok".to_owned()),
-        false => (StatusCode::SERVICE_UNAVAILABLE, missing.join("\n")),
-    }
 }

@@ -133,10 +133,13 @@ pub async fn start(
 
 /// Why the database cannot be used.
 #[derive(Debug, thiserror::Error)]
-enum Obstacle {
+pub(crate) enum Obstacle {
     /// It may be there the next time.
     #[error("{0}")]
     Absent(String),
+    /// The migration has not been there.
+    #[error("waits for the migration: {0}")]
+    Unmigrated(String),
     /// It is there and refuses who asks.
     #[error("{0}")]
     Refused(String),
@@ -163,10 +166,8 @@ impl From<sqlx::Error> for Obstacle {
                 match &*code {
                     // Classes of: invalid authorisation, no such database, insufficient privilege.
                     "28000" | "28P01" | "3D000" | "42501" => Self::Refused(said),
-                    // No such role, schema or table: the migration has not been here.
-                    "22023" | "3F000" | "42P01" => {
-                        Self::Absent(format!("waits for the migration: {said}"))
-                    }
+                    // No such role, schema or table.
+                    "22023" | "3F000" | "42P01" => Self::Unmigrated(said),
                     _ => Self::Absent(said),
                 }
             }
@@ -197,8 +198,8 @@ async fn look(
         );
     }
     if there.version < own.version {
-        return Err(Obstacle::Absent(format!(
-            "waits for the migration: the schema {schema} is at {:04}, this program needs {:04}",
+        return Err(Obstacle::Unmigrated(format!(
+            "the schema {schema} is at {:04}, this program needs {:04}",
             there.version, own.version
         )));
     }
@@ -228,7 +229,7 @@ async fn wait(
             let since = *refused_since.get_or_insert_with(Instant::now);
             since.elapsed() < REFUSED_AT_MOST
         }
-        Obstacle::Absent(_) => {
+        Obstacle::Absent(_) | Obstacle::Unmigrated(_) => {
             refused_since = None;
             true
         }

@@ -49,6 +49,26 @@ pub trait Consumer: Send + Sync + 'static {
     ) -> impl Future<Output = Result<(), Error>> + Send;
 }
 
+/// A feed that a service follows, for whoever asks how far it is.
+#[derive(Debug, Clone, Copy)]
+pub struct Followed {
+    /// The service whose feed it is.
+    pub source: &'static str,
+    /// Kinds of items that are wanted; all when empty.
+    pub kinds: &'static [&'static str],
+}
+
+impl Followed {
+    /// What a consumer follows.
+    #[must_use]
+    pub const fn by<C: Consumer>() -> Self {
+        Self {
+            source: C::SOURCE,
+            kinds: C::KINDS,
+        }
+    }
+}
+
 /// Tries before an item is put aside: with the waits below, about 3 s.
 const TRIES: u32 = 5;
 const WAIT_FIRST: Duration = Duration::from_millis(100);

@@ -149,6 +149,11 @@ impl Tls {
         self.current().generation
     }
 
+    /// When the certificate ends.
+    pub(crate) fn expires_at(&self) -> SystemTime {
+        self.current().expires_at
+    }
+
     /// What a client connects with.
     pub(crate) fn client(&self) -> ClientTlsConfig {
         self.current().client.clone()
@@ -182,7 +187,7 @@ impl Tls {
     /// Says when the certificate has ended.
     fn judge(&self, lifecycle: &Lifecycle) {
         const ENDED: &str = "tls.certificate_file";
-        let expires_at = self.current().expires_at;
+        let expires_at = self.expires_at();
         let now = SystemTime::now();
         let left = match expires_at.duration_since(now) {
             Ok(left) => left.as_secs_f64(),

@@ -13,7 +13,7 @@ use secrecy::SecretString;
 use serde::Deserialize;
 
 pub use key::{Key, Kind, keys};
-pub use source::Settings;
+pub use source::{Settings, Shown};
 
 use crate::{secret::SecretKey, tls::TlsConfig};
 
@@ -24,7 +24,7 @@ pub struct ProcessConfig {
     /// Where gRPC is served.
     #[schemars(with = "String")]
     pub listen: SocketAddr,
-    /// Where `/metrics`, `/livez` and `/readyz` are served; nowhere when absent.
+    /// Where `/metrics`, `/livez`, `/readyz` and `/startupz` are served; nowhere when absent.
     #[serde(default)]
     #[schemars(with = "Option<String>")]
     pub metrics_listen: Option<SocketAddr>,

@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::{Context, bail, ensure};
 use schemars::JsonSchema;
-use serde::de::DeserializeOwned;
+use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
 use super::key::{Key, Kind, keys};
@@ -17,6 +17,20 @@ use super::key::{Key, Kind, keys};
 const IN_FILE: &str = "_file";
 /// Secrets are short; whatever is longer was named by mistake.
 const SECRET_BYTES_MAX: u64 = 64 * 1024;
+
+/// Stands for a secret.
+const HIDDEN: &str = "(hidden)";
+
+/// A key as it may be shown to anybody who runs the process.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Shown {
+    /// Its name.
+    pub key: String,
+    /// What holds, `(hidden)` for a secret; nothing when it is not given and has no default.
+    pub value: Option<Value>,
+    /// Where that comes from.
+    pub from: Option<String>,
+}
 
 /// Settings as they were given, every one known and of the right kind.
 #[derive(Debug)]
@@ -208,30 +222,48 @@ impl Settings {
         })
     }
 
-    /// The effective configuration as TOML, each key with where it comes from. Secrets are hidden.
+    /// How many keys are given.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.given.len()
+    }
+
+    /// The effective configuration, each key with where it comes from. Secrets are hidden.
+    #[must_use]
+    pub fn shown(&self) -> Vec<Shown> {
+        let mut all = Vec::new();
+        for key in &self.keys {
+            let given = self.given.iter();
+            let mut given = given.filter(|(path, _)| key.matches(path)).peekable();
+            if given.peek().is_none() {
+                all.push(Shown {
+                    key: key.name(),
+                    value: key.default.clone(),
+                    from: key.default.as_ref().map(|_| "default".to_owned()),
+                });
+            }
+            all.extend(given.map(|(path, Given { value, from })| Shown {
+                key: path.join("."),
+                value: Some(match key.secret {
+                    true => HIDDEN.into(),
+                    false => value.clone(),
+                }),
+                from: Some(from.to_string()),
+            }));
+        }
+        all
+    }
+
+    /// The same as TOML.
     #[must_use]
     pub fn print(&self) -> String {
         let mut text = String::new();
-        for key in &self.keys {
-            let given: Vec<_> = self
-                .given
-                .iter()
-                .filter(|(path, _)| key.matches(path))
-                .collect();
-            for (path, Given { value, from }) in &given {
-                let shown = match key.secret {
-                    true => "\"(hidden)\"".to_owned(),
-                    // Texts, numbers, flags and lists of texts are the same in JSON and TOML.
-                    false => value.to_string(),
-                };
-                let _ = writeln!(text, "{} = {shown} # {from}", path.join("."));
-            }
-            if given.is_empty() {
-                let _ = match &key.default {
-                    Some(value) => writeln!(text, "{} = {value} # default", key.name()),
-                    None => writeln!(text, "# {} is not given", key.name()),
-                };
-            }
+        for Shown { key, value, from } in self.shown() {
+            let _ = match (value, from) {
+                // Texts, numbers, flags and lists of texts are the same in JSON and TOML.
+                (Some(value), Some(from)) => writeln!(text, "{key} = {value} # {from}"),
+                _ => writeln!(text, "# {key} is not given"),
+            };
         }
         text
     }

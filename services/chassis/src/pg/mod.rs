@@ -13,7 +13,7 @@ use kernel::{DivisionCode, Principal, Role, Scope};
 use opentelemetry::metrics::{Counter, Gauge, Histogram};
 use secrecy::ExposeSecret;
 use sqlx::{
-    AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection, PgPool,
+    AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection, PgExecutor, PgPool,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 use tokio::sync::watch;
@@ -45,6 +45,46 @@ async fn set_up(connection: &mut PgConnection, schema: &str) -> Result<(), sqlx:
     connection.execute(AssertSqlSafe(setup)).await.map(drop)
 }
 
+/// A connection as the user of the URL, beside any pool.
+pub(crate) async fn connect(
+    config: &DatabaseConfig,
+    schema: &str,
+) -> Result<PgConnection, sqlx::Error> {
+    options(config, schema)?.connect().await
+}
+
+/// A connection as the service's own role, beside any pool.
+pub(crate) async fn open(
+    config: &DatabaseConfig,
+    schema: &str,
+) -> Result<PgConnection, sqlx::Error> {
+    let mut connection = connect(config, schema).await?;
+    set_up(&mut connection, schema).await?;
+    Ok(connection)
+}
+
+/// How old a schema is; `None` when no migration has ended yet.
+pub(crate) async fn schema_version(
+    connection: &mut PgConnection,
+    schema: &str,
+) -> Result<Option<SchemaVersion>, sqlx::Error> {
+    let select = format!("select version, floor from {schema}.schema_version");
+    sqlx::query_as(AssertSqlSafe(select))
+        .fetch_optional(connection)
+        .await
+}
+
+/// This machine's clock less the database's, in seconds.
+pub(crate) async fn clock_ahead(executor: impl PgExecutor<'_>) -> Result<f64, sqlx::Error> {
+    let clock = "select extract(epoch from clock_timestamp())::float8";
+    let before = SystemTime::now();
+    let theirs: f64 = sqlx::query_scalar(clock).fetch_one(executor).await?;
+    // They looked at their clock somewhere in between.
+    let half = before.elapsed().unwrap_or_default() / 2;
+    let ours = (before + half).duration_since(UNIX_EPOCH);
+    Ok(ours.unwrap_or_default().as_secs_f64() - theirs)
+}
+
 /// Asks a database, by one connection that ends, whether it is there and how old the schema is; `None`
 /// when no migration has ended yet. A pool would try by itself and not say what is wrong.
 ///
@@ -55,12 +95,8 @@ pub(crate) async fn look(
     schema: &str,
 ) -> Result<Option<SchemaVersion>, sqlx::Error> {
     let asked = async {
-        let mut connection = options(config, schema)?.connect().await?;
-        set_up(&mut connection, schema).await?;
-        let select = format!("select version, floor from {schema}.schema_version");
-        let found = sqlx::query_as(AssertSqlSafe(select))
-            .fetch_optional(&mut connection)
-            .await?;
+        let mut connection = open(config, schema).await?;
+        let found = schema_version(&mut connection, schema).await?;
         connection.close().await?;
         Ok(found)
     };
@@ -264,21 +300,13 @@ impl Database {
 
     /// Whether the database answers. Its clock is compared with the machine's.
     pub async fn is_healthy(&self) -> bool {
-        let clock = "select extract(epoch from clock_timestamp())::float8";
-        let before = SystemTime::now();
-        let Ok(theirs) = sqlx::query_scalar::<_, f64>(clock)
-            .fetch_one(&self.0.pool)
-            .await
-        else {
-            return false;
-        };
-        // They looked at their clock somewhere in between.
-        let half = before.elapsed().unwrap_or_default() / 2;
-        if let Ok(ours) = (before + half).duration_since(UNIX_EPOCH) {
-            let labels = [telemetry::label("schema", self.0.schema)];
-            CLOCK.record(ours.as_secs_f64() - theirs, &labels);
+        match clock_ahead(&self.0.pool).await {
+            Ok(ahead) => {
+                CLOCK.record(ahead, &[telemetry::label("schema", self.0.schema)]);
+                true
+            }
+            Err(_) => false,
         }
-        true
     }
 
     /// Position of the last item that this process committed; changes wake feed readers.

@@ -15,6 +15,7 @@ pub use checkpoint::{
 };
 pub use extract::{Checked, Entry, Extract, Flaw};
 pub use proof::{Claim, check_consistency, check_inclusion};
+pub(crate) use seal::status;
 pub use seal::{Daily, Log, LogConfig, Served, Status};
 pub use tile::{Edge, Tile, TileId, WIDTH};
 pub use witness::{Distrust, examine};

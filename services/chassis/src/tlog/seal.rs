@@ -8,7 +8,7 @@ use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use kernel::DivisionCode;
 use schemars::JsonSchema;
 use serde::Deserialize;
-use sqlx::AssertSqlSafe;
+use sqlx::{AssertSqlSafe, PgConnection};
 use uuid::Uuid;
 
 use super::{
@@ -74,8 +74,13 @@ const fn minute() -> u32 {
     60
 }
 
+impl LogConfig {
+    /// Longest that an event may wait where nothing else is said.
+    pub const EVIDENCE_LIMIT_SECONDS: u32 = 4 * 3600;
+}
+
 const fn four_hours() -> u32 {
-    4 * 3600
+    LogConfig::EVIDENCE_LIMIT_SECONDS
 }
 
 /// A service's ledger as a transparency log. Cheap to clone.
@@ -142,6 +147,47 @@ pub struct Daily {
     pub served: Served,
     /// Name and id of the log's key.
     pub key: String,
+}
+
+/// How much of the log of `schema` is under a checkpoint, and when the last one was signed; for whoever has
+/// no more than a connection of the service's role.
+///
+/// # Errors
+/// The database does not answer.
+pub(crate) async fn status(
+    connection: &mut PgConnection,
+    schema: &str,
+    now: DateTime<Utc>,
+    limit: TimeDelta,
+) -> Result<(Status, Option<DateTime<Utc>>), Error> {
+    sqlx::query("select set_config('app.ledger', 'on', false)")
+        .execute(&mut *connection)
+        .await?;
+    looked(connection, schema, now, limit).await
+}
+
+async fn looked(
+    connection: &mut PgConnection,
+    schema: &str,
+    now: DateTime<Utc>,
+    limit: TimeDelta,
+) -> Result<(Status, Option<DateTime<Utc>>), Error> {
+    let last = store::checkpoint(connection, schema, Which::Last).await?;
+    let signed_at = last.as_ref().map(|last| last.signed_at);
+    let sealed = last.map_or(0, |last| last.size);
+    let (size, since) = store::waiting(connection, schema, sealed).await?;
+    let status = Status {
+        size,
+        sealed,
+        // A row that is gone waits for ever.
+        waited: match since {
+            None if size != sealed => TimeDelta::MAX,
+            since => since.map_or(TimeDelta::zero(), |since| now - since),
+        },
+        waiting_since: since,
+        limit,
+    };
+    Ok((status, signed_at))
 }
 
 impl Log {
@@ -535,22 +581,9 @@ impl Log {
 
     async fn look(&self) -> Result<Status, Error> {
         let mut tx = self.database.begin_ledger(self.county).await?;
-        let schema = self.database.schema();
-        let last = store::checkpoint(&mut tx, schema, Which::Last).await?;
-        let sealed = last.map_or(0, |last| last.size);
-        let (size, since) = store::waiting(&mut tx, schema, sealed).await?;
-        let waited = since.map_or(TimeDelta::zero(), |since| tx.now() - since);
-        Ok(Status {
-            size,
-            sealed,
-            // A row that is gone waits for ever.
-            waited: match since.is_none() && size != sealed {
-                true => TimeDelta::MAX,
-                false => waited,
-            },
-            waiting_since: since,
-            limit: self.shared.limit,
-        })
+        let (schema, now) = (self.database.schema(), tx.now());
+        let (status, _) = looked(&mut tx, schema, now, self.shared.limit).await?;
+        Ok(status)
     }
 
     /// Every item about `subject` that the caller sees and the last checkpoint covers, with its proof.

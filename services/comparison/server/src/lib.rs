@@ -26,9 +26,12 @@ use chassis::{
     auth::ServiceIdentity,
     bucket::{BucketConfig, Files},
     config::ProcessConfig,
+    doctor::{Finding, Question},
     feed_server::FeedServer,
     lifecycle::Runtime,
-    process, startup, subscription, upload,
+    process, startup,
+    subscription::{self, Followed},
+    upload,
 };
 use comparison_core::recheck::Interval;
 use proto::comparison::v1::comparison_service_server::ComparisonServiceServer;
@@ -175,6 +178,10 @@ pub struct Comparison;
 
 impl process::Service for Comparison {
     const NAME: &'static str = NAME;
+    const FOLLOWS: &'static [Followed] = &[
+        Followed::by::<consume::Cases>(),
+        Followed::by::<chassis::whereabouts::Whereabouts>(),
+    ];
     type Config = Config;
 
     fn process(config: &Config) -> &ProcessConfig {
@@ -183,6 +190,17 @@ impl process::Service for Comparison {
 
     fn migrator() -> &'static Migrator {
         &MIGRATOR
+    }
+
+    fn examine(config: &Config) -> Vec<Question> {
+        let redis_url = config.redis_url.clone();
+        vec![Question::new("redis", async move {
+            let redis_url = redis_url.as_ref().map(SecretString::expose_secret);
+            match Windows::new(redis_url) {
+                Ok(windows) => windows.examine().await,
+                Err(error) => Finding::wrong(format!("redis_url: {error}"), "correct redis_url"),
+            }
+        })]
     }
 
     async fn run(config: Config, listener: TcpListener, runtime: Runtime) -> anyhow::Result<()> {

@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use chassis::{error::Error, telemetry};
+use chassis::{doctor::Finding, error::Error, telemetry};
 use opentelemetry::metrics::Counter;
 use prost::Message;
 use proto::comparison::v1::Alert;
@@ -98,6 +98,24 @@ impl Windows {
         }
         let redis = redis_url.map(Redis::new).transpose()?.map(Arc::new);
         Ok(Self { local, redis })
+    }
+
+    /// Whether Redis answers; nothing is wrong when it does not.
+    pub async fn examine(&self) -> Finding {
+        let Some(redis) = &self.redis else {
+            return Finding::ok("not given: each replica keeps windows of its own");
+        };
+        let mut connection = redis.connection.clone();
+        let ping = redis::cmd("PING");
+        let ping = ping.query_async::<String>(&mut connection);
+        let advice = "windows are read from PostgreSQL meanwhile; see the runbook RedisAway";
+        // The time that windows give it, twice: it has to be connected to first.
+        match tokio::time::timeout(REDIS_WAIT * 2, ping).await {
+            Ok(Ok(_)) => Finding::ok("answers"),
+            // Redis' own word for what is wrong, and no password.
+            Ok(Err(error)) => Finding::warning(format!("redis_url: {}", error.category()), advice),
+            Err(_) => Finding::warning("redis_url: does not answer", advice),
+        }
     }
 
     /// The window of a feed that stands at `position`. `load` reads it from PostgreSQL.

@@ -15,8 +15,15 @@ mod store;
 pub mod whereabouts;
 
 use chassis::{
-    auth::ServiceIdentity, config::ProcessConfig, feed_server::FeedServer, lifecycle::Runtime,
-    process, secret::SecretKey, startup, subscription, upload,
+    auth::ServiceIdentity,
+    config::ProcessConfig,
+    feed_server::FeedServer,
+    lifecycle::Runtime,
+    process,
+    secret::SecretKey,
+    startup,
+    subscription::{self, Followed},
+    upload,
 };
 use proto::households::v1::households_service_server::HouseholdsServiceServer;
 use schemars::JsonSchema;
@@ -95,6 +102,7 @@ pub struct Households;
 
 impl process::Service for Households {
     const NAME: &'static str = NAME;
+    const FOLLOWS: &'static [Followed] = &[Followed::by::<consume::Cases>()];
     type Config = Config;
 
     fn process(config: &Config) -> &ProcessConfig {

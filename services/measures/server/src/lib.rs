@@ -11,8 +11,12 @@ mod store;
 pub mod whereabouts;
 
 use chassis::{
-    auth::ServiceIdentity, config::ProcessConfig, feed_server::FeedServer, lifecycle::Runtime,
-    process, startup, subscription,
+    auth::ServiceIdentity,
+    config::ProcessConfig,
+    feed_server::FeedServer,
+    lifecycle::Runtime,
+    process, startup,
+    subscription::{self, Followed},
 };
 use proto::measures::v1::measures_service_server::MeasuresServiceServer;
 use schemars::JsonSchema;
@@ -91,6 +95,10 @@ pub struct Measures;
 
 impl process::Service for Measures {
     const NAME: &'static str = NAME;
+    const FOLLOWS: &'static [Followed] = &[
+        Followed::by::<consume::Cases>(),
+        Followed::by::<chassis::whereabouts::Whereabouts>(),
+    ];
     type Config = Config;
 
     fn process(config: &Config) -> &ProcessConfig {

@@ -24,11 +24,14 @@ use anyhow::Context;
 use chassis::{
     auth::ServiceIdentity,
     bucket::BucketConfig,
+    clock::Clock,
     config::ProcessConfig,
+    doctor::{self, Finding, Question},
     evidence::EvidenceStore,
     feed_server::FeedServer,
     lifecycle::Runtime,
-    process, startup, subscription,
+    process, startup,
+    subscription::{self, Followed},
     tlog::{Log, LogConfig},
     verification::Depth,
 };
@@ -118,6 +121,32 @@ impl Place {
             Self::Bucket(bucket) => EvidenceStore::bucket(bucket).context("evidence_s3"),
         }
     }
+
+    /// Whether papers can be stored and read there.
+    async fn examine(&self) -> Finding {
+        let setting = match self {
+            // The service makes it when it starts, and a look should not.
+            Self::Folder(folder) if !folder.is_dir() => {
+                let found = format!("evidence_folder: {} is not there", folder.display());
+                return Finding::warning(found, "start workflow, which makes it, or correct it");
+            }
+            Self::Folder(_) => "evidence_folder",
+            Self::Bucket(_) => "evidence_s3",
+        };
+        let store = match self.open() {
+            Ok(store) => store,
+            Err(error) => {
+                return Finding::wrong(format!("{error:#}"), format!("correct {setting}"));
+            }
+        };
+        match store.try_out(Clock::system().new_id()).await {
+            Ok(()) => Finding::ok("takes a file and gives it back"),
+            Err(error) => {
+                let advice = "its log, its disk and its rights say why; papers are UNAVAILABLE";
+                Finding::wrong(format!("{setting}: {error}"), advice)
+            }
+        }
+    }
 }
 
 /// Serves until the runtime stops.
@@ -184,6 +213,10 @@ pub struct Workflow;
 
 impl process::Service for Workflow {
     const NAME: &'static str = NAME;
+    const FOLLOWS: &'static [Followed] = &[
+        Followed::by::<consume::Comparisons>(),
+        Followed::by::<chassis::whereabouts::Whereabouts>(),
+    ];
     type Config = Config;
 
     fn process(config: &Config) -> &ProcessConfig {
@@ -207,6 +240,14 @@ impl process::Service for Workflow {
             Depth::Rows => verify_projection(connection).await,
             Depth::Files => verify(connection, &config.evidence.open()?).await,
         }
+    }
+
+    fn examine(config: &Config) -> Vec<Question> {
+        let (place, limit) = (config.evidence.clone(), config.log.evidence_limit_seconds);
+        vec![
+            doctor::sealing(&config.process.database, NAME, limit),
+            Question::new("evidence", async move { place.examine().await }),
+        ]
     }
 
     async fn run(config: Config, listener: TcpListener, runtime: Runtime) -> anyhow::Result<()> {
