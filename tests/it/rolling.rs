@@ -261,6 +261,13 @@ impl Person {
                 continue;
             };
             let message: Value = serde_json::from_str(&text).expect("JSON");
+            // The service behind it ends a stream as well: the front end subscribes anew.
+            if ["complete", "error"]
+                .iter()
+                .any(|ends| message["type"] == *ends)
+            {
+                return Some(());
+            }
             let alert = &message["payload"]["data"]["alerts"];
             if let (Some(id), Some(after)) = (alert["id"].as_str(), alert["cursor"].as_str()) {
                 self.work
@@ -509,9 +516,11 @@ async fn told_once(programs: &Programs, declared: usize) {
     let told = "workflow.feed where kind = 'case.declared'";
     assert_eq!(number(count(told)).await, declared);
     for service in SERVICES {
-        let head = format!("select position from {service}.feed_head");
-        let items = number(count(&format!("{service}.feed"))).await;
-        assert_eq!(items, number(head).await, "{service}: positions are dense");
+        // At one moment: the programs still put their own work on the record.
+        let holes = format!(
+            "select (select position from {service}.feed_head) - (select count(*) from {service}.feed)"
+        );
+        assert_eq!(number(holes).await, 0, "{service}: positions are dense");
         let aside = number(count(&format!("{service}.quarantine"))).await;
         assert_eq!(aside, 0, "{service}");
     }

@@ -10,7 +10,7 @@ use std::{
     io,
     net::SocketAddr,
     sync::{
-        Arc, PoisonError, RwLock,
+        Arc, Mutex, PoisonError, RwLock,
         atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering},
     },
     task::{Context, Poll},
@@ -18,8 +18,9 @@ use std::{
 };
 
 use anyhow::{Context as _, ensure};
-use futures::future::BoxFuture;
-use http_body_util::{BodyExt, Full};
+use bytes::Bytes;
+use futures::{StreamExt as _, future::BoxFuture, stream};
+use http_body_util::{BodyExt, BodyStream, Full, StreamBody};
 use opentelemetry::metrics::Counter;
 use tokio::time::Instant;
 use tonic::{
@@ -198,9 +199,48 @@ impl Replica {
 }
 
 /// Marks a request that may be made again when a connection broke: it is one message, and its effect
-/// happens once by its `request_id`, or it has none.
+/// happens once by its `request_id`, or it has none. A request without it is made again only when
+/// nothing of it was sent.
 #[derive(Debug, Clone, Copy)]
 struct Replayable;
+
+/// What a request says.
+enum Content {
+    /// One message that may be said again.
+    Whole(Bytes),
+    /// A stream, as long as nobody has read of it: no replica has seen anything then.
+    Stream(Arc<Mutex<Option<Body>>>),
+}
+
+impl Content {
+    fn body(&self) -> Body {
+        match self {
+            Self::Whole(bytes) => Body::new(Full::new(bytes.clone())),
+            Self::Stream(kept) => {
+                let kept = kept.clone();
+                let taken = stream::once(async move { take(&kept) });
+                let frames = taken
+                    .filter_map(std::future::ready)
+                    .flat_map(BodyStream::new);
+                Body::new(StreamBody::new(frames))
+            }
+        }
+    }
+
+    fn is_there(&self) -> bool {
+        match self {
+            Self::Whole(_) => true,
+            Self::Stream(kept) => {
+                let kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+                kept.is_some()
+            }
+        }
+    }
+}
+
+fn take(kept: &Mutex<Option<Body>>) -> Option<Body> {
+    kept.lock().unwrap_or_else(PoisonError::into_inner).take()
+}
 
 impl Channel {
     fn new(urls: &str, tls: Option<Tls>, lookup: Lookup) -> anyhow::Result<Self> {
@@ -410,17 +450,14 @@ impl Inner {
         request: http::Request<Body>,
     ) -> Result<http::Response<Body>, tonic::codegen::StdError> {
         self.save();
-        if request.extensions().get::<Replayable>().is_none() {
-            return self.attempt(request, None).await.0;
-        }
         let (parts, body) = request.into_parts();
-        let body = body.collect().await?.to_bytes();
-        let request = || {
-            let body = Body::new(Full::new(body.clone()));
-            http::Request::from_parts(parts.clone(), body)
+        let content = match parts.extensions.get::<Replayable>() {
+            Some(_) => Content::Whole(body.collect().await?.to_bytes()),
+            None => Content::Stream(Arc::new(Mutex::new(Some(body)))),
         };
+        let request = || http::Request::from_parts(parts.clone(), content.body());
         match self.attempt(request(), None).await {
-            (answer, Some(broken)) if self.may_replay() => {
+            (answer, Some(broken)) if content.is_there() && self.may_replay() => {
                 let (again, _) = self.attempt(request(), Some(broken)).await;
                 // The first one's reason is as good when both have one.
                 again.or(answer)
@@ -537,7 +574,8 @@ pub fn authorise<T>(caller: &Caller, message: T) -> tonic::Request<T> {
     request
 }
 
-/// The same for streams, which last as long as they last and are made once.
+/// The same for streams, which last as long as they last; one is made again only when nothing of it was
+/// sent.
 #[must_use]
 pub fn authorise_stream<T>(caller: &Caller, message: T) -> tonic::Request<T> {
     let mut request = tonic::Request::new(message);
@@ -552,9 +590,6 @@ pub fn authorise_stream<T>(caller: &Caller, message: T) -> tonic::Request<T> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Mutex;
-
-    use futures::StreamExt;
     use tokio::net::TcpListener;
     use tonic::transport::{Server, server::TcpIncoming};
     use tonic_health::{
@@ -611,6 +646,12 @@ mod tests {
         assert_eq!(shares(&mut client).await, (20, 20));
         first.wait(Duration::from_secs(5)).await;
         assert_eq!(shares(&mut client).await, (0, 40));
+        // Each second the one that is gone is tried again, and whoever meets it loses no stream by it.
+        for _ in 0..25 {
+            let request = tonic::Request::new(HealthCheckRequest::default());
+            client.check(request).await.expect("answered");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
         second.wait(Duration::from_secs(5)).await;
         let gone = ask(&mut client).await.expect_err("nobody is there");
         assert_eq!(gone.code(), tonic::Code::Unavailable);
