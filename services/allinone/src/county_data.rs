@@ -13,6 +13,7 @@ use std::{
 };
 
 use anyhow::{Context, bail, ensure};
+use chassis::pg::SNAPSHOT;
 use clap::Args;
 use futures::TryStreamExt;
 use serde::{Deserialize, Serialize};
@@ -80,8 +81,7 @@ pub(crate) async fn export(folder: &DataFolder, options: Options) -> anyhow::Res
             migrations: BTreeMap::new(),
         };
         for side in &mut sides {
-            let read = "begin isolation level repeatable read read only";
-            side.connection.execute(read).await?;
+            side.connection.execute(SNAPSHOT).await?;
             side.connection.execute(SEES_ALL).await?;
             for service in &side.services {
                 steps.step(format!("exporting {service}"));

@@ -104,6 +104,9 @@ pub(crate) async fn look(
     in_time.unwrap_or(Err(sqlx::Error::PoolTimedOut))
 }
 
+/// Begins a transaction in which everything is seen as it is at one moment, whoever writes meanwhile.
+pub const SNAPSHOT: &str = "begin isolation level repeatable read read only";
+
 /// A connection on which every row of the service can be read, and as long as it takes: for
 /// [`crate::verification`]. It is the service's own role, so nobody else's right is needed.
 ///

@@ -5,12 +5,13 @@ use chassis::{
     error::Error,
     evidence::EvidenceStore,
     feed::{self, Stored},
+    pg::SNAPSHOT,
 };
 use chrono::NaiveDate;
 use kernel::Code;
 use prost::Message;
 use proto::workflow::v1::Case;
-use sqlx::{PgConnection, Row};
+use sqlx::{Connection, PgConnection, Row};
 use uuid::Uuid;
 
 use crate::{case_file::CaseFile, convert, lead_file::LeadFile, store};
@@ -37,6 +38,9 @@ pub async fn verify(
 /// # Errors
 /// The database does not answer. `connection` has to see every row.
 pub async fn verify_projection(connection: &mut PgConnection) -> anyhow::Result<Option<String>> {
+    // At one moment: cases go on meanwhile.
+    let mut moment = connection.begin_with(SNAPSHOT).await?;
+    let connection = &mut *moment;
     let mut after = Uuid::nil();
     loop {
         let rows = sqlx::query(
