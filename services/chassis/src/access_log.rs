@@ -19,7 +19,7 @@ use kernel::{Code, DivisionCode, Role};
 use prost::Message;
 use proto::access::v1::AccessSeal;
 use sha2::{Digest, Sha256};
-use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
+use sqlx::{AssertSqlSafe, PgConnection, Row};
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
@@ -28,7 +28,7 @@ use crate::{
     error::Error,
     feed::Item,
     lifecycle::Lifecycle,
-    pg::{self, Database, Tx},
+    pg::{Database, Tx},
     telemetry,
 };
 
@@ -433,9 +433,6 @@ async fn digest(
 /// # Errors
 /// The database does not answer.
 pub async fn verify(connection: &mut PgConnection, schema: &str) -> Result<Option<String>, Error> {
-    // At one moment: calls are sealed meanwhile.
-    let mut moment = connection.begin_with(pg::SNAPSHOT).await?;
-    let connection = &mut *moment;
     let select = format!(
         "select position, payload from {schema}.feed where kind = $1 and position > $2
          order by position limit $3"

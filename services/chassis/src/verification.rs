@@ -8,12 +8,13 @@ use std::{
 
 use anyhow::Context;
 use opentelemetry::metrics::Gauge;
-use sqlx::PgConnection;
+use sqlx::{Connection, PgConnection};
 
 use crate::{
     access_log,
     ledger::{self, Known},
     lifecycle::Lifecycle,
+    pg::SNAPSHOT,
     secret::SecretKey,
     telemetry,
     tlog::{self, LogVerifier},
@@ -107,7 +108,11 @@ pub async fn verify(
         return Ok(Found::Fault(fault.to_string()));
     }
     let connection = connections.first_mut().context("a connection")?;
-    if let Some(fault) = access_log::verify(connection, schema).await? {
+    // At one moment: calls are sealed meanwhile.
+    let mut moment = connection.begin_with(SNAPSHOT).await?;
+    let bent = access_log::verify(&mut moment, schema).await?;
+    moment.commit().await?;
+    if let Some(fault) = bent {
         return Ok(Found::Fault(fault));
     }
     Ok(Found::Sound {
