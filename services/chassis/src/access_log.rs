@@ -466,7 +466,7 @@ pub async fn verify(connection: &mut PgConnection, schema: &str) -> Result<Optio
     }
     let select = format!("select distinct seal from {schema}.access where seal is not null");
     let used: Vec<Uuid> = sqlx::query_scalar(AssertSqlSafe(select))
-        .fetch_all(&mut *connection)
+        .fetch_all(connection)
         .await?;
     let foreign = used.iter().find(|seal| !known.contains(seal));
     Ok(foreign.map(|seal| format!("calls bear the seal {seal}, which nobody made")))
