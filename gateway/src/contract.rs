@@ -2,18 +2,30 @@
 
 use std::{collections::HashMap, sync::LazyLock};
 
-use prost_reflect::{DescriptorPool, FileDescriptor, MethodDescriptor};
+use prost_reflect::{DescriptorPool, FileDescriptor, MethodDescriptor, ServiceDescriptor};
 
 /// Every message, enum and service of `proto/`, with its comments.
 static CONTRACT: LazyLock<Contract> = LazyLock::new(|| {
     let pool = DescriptorPool::decode(proto::DESCRIPTORS).expect("the contracts were compiled");
     let comments = pool.files().flat_map(|file| comments(&file)).collect();
-    Contract { pool, comments }
+    let methods = pool.services().flat_map(|service| methods(&service));
+    let methods = methods.collect();
+    Contract { methods, comments }
 });
 
 struct Contract {
-    pool: DescriptorPool,
+    /// By service and name.
+    methods: HashMap<String, MethodDescriptor>,
     comments: HashMap<(String, Vec<i32>), String>,
+}
+
+fn methods(service: &ServiceDescriptor) -> Vec<(String, MethodDescriptor)> {
+    // backstop.households.v1
+    let name = service.package_name().split('.').nth(1).unwrap_or_default();
+    let methods = service.methods();
+    methods
+        .map(|method| (format!("{name}.{}", method.name()), method))
+        .collect()
 }
 
 fn comments(file: &FileDescriptor) -> Vec<((String, Vec<i32>), String)> {
@@ -42,16 +54,6 @@ pub fn comment(file: &FileDescriptor, path: &[i32]) -> String {
 /// # Panics
 /// The contract has none: the tables of the schema are part of the program and tested.
 pub fn method(rpc: &str) -> MethodDescriptor {
-    let (service, name) = rpc.split_once('.').expect("service.Method");
-    let mut services = CONTRACT.pool.services();
-    let package = format!("backstop.{service}.v1");
-    let service = services.find(|service| service.package_name() == package);
-    let mut methods = service
-        .expect("a service")
-        .methods()
-        .collect::<Vec<_>>()
-        .into_iter();
-    methods
-        .find(|method| method.name() == name)
-        .unwrap_or_else(|| panic!("no RPC {rpc}"))
+    let method = CONTRACT.methods.get(rpc);
+    method.unwrap_or_else(|| panic!("no RPC {rpc}")).clone()
 }

@@ -7,11 +7,11 @@ use std::collections::HashMap;
 use async_graphql::{Name, Value};
 use axum::{
     Extension, Json,
-    body::{Body, Bytes},
+    body::{Body, BodyDataStream, Bytes},
     extract::{Path, Query, State},
     response::{IntoResponse, Response},
 };
-use chassis::error::Error;
+use chassis::{auth::Caller, error::Error};
 use futures::{Stream, StreamExt as _, stream};
 use http::{
     HeaderMap, HeaderValue,
@@ -26,7 +26,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Status, Streaming};
 
 use crate::{
-    contract,
+    body, contract,
     locale::Locale,
     problem::{Rejection, RequestId},
     schema::{self, Reader},
@@ -97,8 +97,8 @@ async fn download(
     let first = parts.message().await;
     let first = first.map_err(|status| Error::from_status(&status))?;
     let incomplete = || Error::Unavailable { what: "evidence" };
-    let first = first.ok_or_else(incomplete)?;
-    let evidence = schema::messages(&first, "evidence");
+    let mut first = first.ok_or_else(incomplete)?;
+    let evidence = schema::take_messages(&mut first, "evidence");
     let evidence = evidence.first().ok_or_else(incomplete)?;
     let text = |field: &str| {
         let value = evidence.get_field_by_name(field);
@@ -275,6 +275,21 @@ async fn upload(
     let key = headers
         .get("idempotency-key")
         .and_then(|key| key.to_str().ok());
+    let mut body = body.into_data_stream();
+    let answer = submit(gateway, &caller, method, (query, key), &mut body).await;
+    // A refusal may come before the file is there.
+    body::discard(&mut body, FILE_BYTES_MAX).await;
+    let report = schema::take_messages(&mut answer?, "report");
+    Ok(report.first().map_or(Value::Null, schema::tree))
+}
+
+async fn submit(
+    gateway: &Gateway,
+    caller: &Caller,
+    method: &MethodDescriptor,
+    (query, key): (HashMap<String, String>, Option<&str>),
+    body: &mut BodyDataStream,
+) -> Result<DynamicMessage, Error> {
     let mut reader = Reader::default();
     let given = query
         .into_iter()
@@ -291,7 +306,7 @@ async fn upload(
     };
     let messages =
         stream::once(std::future::ready(Ok(header))).chain(ReceiverStream::new(queue).map(message));
-    let mut answer = std::pin::pin!(gateway.peers.upload(&caller, method, messages));
+    let mut answer = std::pin::pin!(gateway.peers.upload(caller, method, messages));
     let answer = tokio::select! {
         passed = pass(body, pieces) => {
             let answer = answer.await;
@@ -300,9 +315,7 @@ async fn upload(
         // The service need not read to the end to refuse.
         answer = &mut answer => answer,
     };
-    let answer = answer.map_err(|error| schema::in_own_words(error, "header"))?;
-    let report = schema::messages(&answer, "report");
-    Ok(report.first().map_or(Value::Null, schema::tree))
+    answer.map_err(|error| schema::in_own_words(error, "header"))
 }
 
 /// A piece of a file, or that nothing more of it will come.
@@ -310,8 +323,7 @@ type Piece = Option<Bytes>;
 
 /// Passes a body on in pieces. When it breaks off or is too large the service is told that the file is
 /// not whole.
-async fn pass(body: Body, pieces: mpsc::Sender<Piece>) -> Result<(), Error> {
-    let mut body = body.into_data_stream();
+async fn pass(body: &mut BodyDataStream, pieces: mpsc::Sender<Piece>) -> Result<(), Error> {
     let mut left = FILE_BYTES_MAX;
     while let Some(read) = body.next().await {
         let fits = match read {

@@ -19,7 +19,6 @@ use crate::{
     body, contract,
     locale::Locale,
     problem::{Rejection, RequestId},
-    schema,
     server::Gateway,
 };
 
@@ -41,7 +40,7 @@ pub async fn checkpoint(asked: Asked) -> Response {
         vec![],
         CHANGES,
         TEXT,
-        |answer| text(&message(answer, "checkpoint")?, "note"),
+        |answer| inner_text(answer, "checkpoint", "note"),
     )
     .await
 }
@@ -105,7 +104,7 @@ pub async fn seal(asked: Asked, Path(day): Path<String>) -> Response {
         fields,
         CHANGES,
         TEXT,
-        |answer| text(&message(answer, "seal")?, "text"),
+        |answer| inner_text(answer, "seal", "text"),
     )
     .await
 }
@@ -186,8 +185,12 @@ async fn serve(
     }
 }
 
-fn message(answer: &DynamicMessage, field: &str) -> Option<DynamicMessage> {
-    schema::messages(answer, field).into_iter().next()
+/// A text of a message that the answer has.
+fn inner_text(answer: &DynamicMessage, message: &str, field: &str) -> Option<Vec<u8>> {
+    if !answer.has_field_by_name(message) {
+        return None;
+    }
+    text(answer.get_field_by_name(message)?.as_message()?, field)
 }
 
 fn text(message: &DynamicMessage, field: &str) -> Option<Vec<u8>> {

@@ -242,7 +242,7 @@ async fn what_things_cost() {
     let now = deployment.spent();
     line(
         "a page of 50 households of a village",
-        2000,
+        many,
         before,
         now,
         &mut latencies,
@@ -333,7 +333,7 @@ async fn what_things_cost() {
     let now = deployment.spent();
     line(
         "a household that is entered",
-        500,
+        many / 4,
         before,
         now,
         &mut latencies,
@@ -351,7 +351,7 @@ async fn what_things_cost() {
     let now = deployment.spent();
     line(
         "a declared case, with what follows from it",
-        500,
+        many / 4,
         before,
         now,
         &mut latencies,

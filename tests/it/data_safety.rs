@@ -4,7 +4,6 @@
 use std::{
     collections::BTreeSet,
     fs,
-    net::TcpListener,
     path::{Path, PathBuf},
     process::{Command, Stdio},
     time::Duration,
@@ -178,8 +177,7 @@ struct Archived {
 
 impl Archived {
     fn create() -> Self {
-        let free = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let port = free.local_addr().expect("an address").port();
+        let port = free_address().port();
         let folder = tempfile::tempdir().expect("a folder");
         let own = Self { folder, port };
         if let Ok(user) = std::env::var("BACKSTOP_TEST_POSTGRES_USER") {

@@ -3,10 +3,14 @@
 use std::{
     collections::BTreeMap,
     env, fs,
-    net::SocketAddr,
+    net::{Ipv4Addr, SocketAddr},
     os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Output, Stdio},
+    sync::{
+        LazyLock,
+        atomic::{AtomicU32, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -40,10 +44,17 @@ pub fn number(name: &str, usual: usize) -> usize {
     env::var(name).map_or(usual, |value| value.parse().expect("a number"))
 }
 
-/// A port that nobody listens on now.
+/// A port that nobody listens on now and that is given out once, below those that the system takes for
+/// connections to elsewhere: one of these would be gone before the program listens.
 pub fn free_address() -> SocketAddr {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("an address")
+    static NEXT: LazyLock<AtomicU32> = LazyLock::new(|| AtomicU32::new(std::process::id()));
+    let mut free = (0..8_000).filter_map(|_| {
+        let port = 12_000 + NEXT.fetch_add(1, Ordering::Relaxed) % 8_000;
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, u16::try_from(port).ok()?));
+        let bound = std::net::TcpListener::bind(address);
+        bound.is_ok().then_some(address)
+    });
+    free.next().expect("a free port")
 }
 
 impl Programs {

@@ -118,6 +118,21 @@ impl<'a> Journey<'a> {
         kernel::local_time(self.sandbox.now()).to_string()
     }
 
+    /// A bill of the first member's so high that it raises an alert.
+    ///
+    /// # Panics
+    /// It does not.
+    pub async fn high_bill(&self) {
+        let id_number = &self.family.id_numbers[0];
+        let rows = format!("id_number,stay_oop,ytd_oop\n{id_number},50000,50000\n");
+        let today = self.today();
+        let path = format!(
+            "alerts?department=medical_insurance&rowKind=medical_expense&dataDate={today}&fileName=h.csv"
+        );
+        let report = self.officer.upload(&path, rows.into_bytes()).await;
+        assert!(report["alertsRaised"].as_i64() >= Some(1), "{report:#}");
+    }
+
     /// T2.
     ///
     /// # Panics
@@ -400,16 +415,33 @@ impl<'a> Journey<'a> {
         assert_eq!(state, "UNDER_ASSISTANCE");
     }
 
+    /// From the declaration to the last notice put up.
+    ///
+    /// # Panics
+    /// A step is refused.
+    pub async fn to_notice(&self) {
+        self.to_appraised().await;
+        self.post_everywhere().await;
+    }
+
     /// From the declaration to the closed notice.
     ///
     /// # Panics
     /// A step is refused.
     pub async fn to_notice_closed(&self) {
+        self.to_appraised().await;
+        self.notice().await;
+    }
+
+    /// From the declaration to the appraisal.
+    ///
+    /// # Panics
+    /// A step is refused.
+    pub async fn to_appraised(&self) {
         self.authorise().await;
         self.verify().await;
         self.list().await;
         self.appraise().await;
-        self.notice().await;
     }
 
     /// From the declaration to ENROLLED; returns the planned measures.

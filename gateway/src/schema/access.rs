@@ -82,10 +82,10 @@ async fn ask(ctx: &ResolverContext<'_>, method: &MethodDescriptor) -> Result<Pag
     });
     // Half of a record would be none: whoever does not answer makes the whole list fail.
     let answers: Result<Vec<DynamicMessage>, Error> = join_all(asks).await.into_iter().collect();
-    let answers = answers?;
+    let mut answers = answers?;
     let entries = answers
-        .iter()
-        .flat_map(|answer| value::messages(answer, "entries"));
+        .iter_mut()
+        .flat_map(|answer| value::take_messages(answer, "entries"));
     let mut entries: Vec<DynamicMessage> = entries.collect();
     entries.sort_by_cached_key(|entry| Reverse(place(entry)));
     let size = usize::try_from(first).unwrap_or_default();
@@ -105,12 +105,13 @@ async fn ask(ctx: &ResolverContext<'_>, method: &MethodDescriptor) -> Result<Pag
 
 /// Where an entry stands: later, and of a later service, is greater.
 fn place(entry: &DynamicMessage) -> (i64, String, String) {
-    let place = value::messages(entry, "place").pop();
-    let at = place.as_ref().and_then(|place| {
+    let place = entry.get_field_by_name("place");
+    let place = place.as_ref().and_then(|place| place.as_message());
+    let at = place.and_then(|place| {
         let at = place.get_field_by_name("at_us")?;
         at.as_i64()
     });
-    let text = |field| place.as_ref().map(|place| value::text(place, field));
+    let text = |field| place.map(|place| value::text(place, field));
     (
         at.unwrap_or_default(),
         text("service").unwrap_or_default(),

@@ -2,7 +2,10 @@
 //! field below the page is resolved. Nothing waits for a timer and nothing is split, so the number of
 //! calls follows from the document alone (ADR 0007).
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use async_graphql::Lookahead;
 use chassis::{auth::Caller, error::Error};
@@ -281,7 +284,7 @@ pub struct Fetched {
     edges: HashMap<&'static str, Found>,
 }
 
-/// What an edge leads to, or why it is not known. An error is shared by all parents.
+/// What an edge leads to, or why it is not known. Parents share both.
 type Found = Result<Vec<Node>, Arc<Error>>;
 
 impl Node {
@@ -298,6 +301,9 @@ impl Node {
         self.0.edges.get(edge)
     }
 }
+
+/// What was asked for a key, and found.
+type Answer = (String, Result<Vec<DynamicMessage>, Arc<Error>>);
 
 /// Calls at once where a service has no batch.
 const SINGLE_AT_ONCE: usize = 8;
@@ -327,114 +333,84 @@ impl Fetch {
             let fetches = asked.map(|edge| {
                 let below = look.field(edge.name);
                 self.follow(edge, &messages, below)
-                    .map(move |found| (edge.name, found))
+                    .map(move |found| (edge, found))
             });
-            let mut found = join_all(fetches.collect::<Vec<_>>()).await;
-            let nodes = messages.into_iter().enumerate().map(|(at, message)| {
-                let edges = found.iter_mut().map(|(edge, found)| {
-                    let own = found.get_mut(at).map(std::mem::take);
-                    let own = own.unwrap_or_default().unwrap_or_else(|| Ok(Vec::new()));
-                    (*edge, own)
+            let found = join_all(fetches.collect::<Vec<_>>()).await;
+            let nodes = messages.into_iter().map(|message| {
+                let edges = found.iter().map(|(edge, found)| {
+                    let own = found.get(&value::text(&message, edge.key));
+                    (edge.name, own.cloned().unwrap_or_else(|| Ok(Vec::new())))
                 });
-                Node(Arc::new(Fetched {
-                    message,
-                    edges: edges.collect(),
-                }))
+                let edges = edges.collect();
+                Node(Arc::new(Fetched { message, edges }))
             });
             nodes.collect()
         }
         .boxed()
     }
 
-    /// What an edge leads to, for each of the parents in their order.
+    /// What an edge leads to, by the key of the parent. Parents that share a key share what it leads to.
     async fn follow(
         &self,
         edge: &'static Edge,
         parents: &[DynamicMessage],
         look: Lookahead<'_>,
-    ) -> Vec<Option<Found>> {
-        let keys: Vec<String> = parents.iter().map(|p| value::text(p, edge.key)).collect();
+    ) -> HashMap<String, Found> {
+        let keys = parents.iter().map(|p| value::text(p, edge.key));
+        let keys: BTreeSet<String> = keys.filter(|key| !key.is_empty()).collect();
         let found = match edge.owner {
-            "" => self.ask_each(edge, &keys).await,
-            _ => self.ask_all(edge, &keys).await,
+            _ if keys.is_empty() => return HashMap::new(),
+            "" => self.ask_each(edge, keys).await,
+            _ => self.ask_all(edge, keys).await,
         };
         // What hangs on what was found is fetched for all of it at once, too.
-        let sizes: Vec<usize> = found
-            .iter()
-            .map(|found| found.as_ref().map_or(0, Vec::len))
-            .collect();
-        let all = found.iter().flatten().flatten().cloned().collect();
+        let (mut all, mut sizes) = (Vec::new(), Vec::new());
+        for (key, found) in found {
+            sizes.push((key, found.as_ref().map(Vec::len).map_err(Arc::clone)));
+            all.extend(found.into_iter().flatten());
+        }
         let mut nodes = self.complete(all, look).await.into_iter();
-        let found = found.into_iter().zip(sizes);
-        found
-            .map(|(found, size)| Some(found.map(|_| nodes.by_ref().take(size).collect())))
-            .collect()
+        let mut own = |size| nodes.by_ref().take(size).collect();
+        let found = sizes.into_iter();
+        found.map(|(key, size)| (key, size.map(&mut own))).collect()
     }
 
-    async fn ask_all(
-        &self,
-        edge: &Edge,
-        keys: &[String],
-    ) -> Vec<Result<Vec<DynamicMessage>, Arc<Error>>> {
-        let mut wanted: Vec<Wire> = Vec::new();
-        for key in keys.iter().filter(|key| !key.is_empty()) {
-            let key = Wire::String(key.clone());
-            if !wanted.contains(&key) {
-                wanted.push(key);
+    async fn ask_all(&self, edge: &Edge, keys: BTreeSet<String>) -> Vec<Answer> {
+        let method = edge.method();
+        let wanted = keys.iter().cloned().map(Wire::String).collect();
+        let request = value::with(&method.input(), edge.request, Wire::List(wanted));
+        let mut answer = match self.peers.call(&self.caller, &method, request).await {
+            Ok(answer) => answer,
+            Err(error) => {
+                let error = Arc::new(error);
+                let fail = |key| (key, Err(Arc::clone(&error)));
+                return keys.into_iter().map(fail).collect();
+            }
+        };
+        let mut by_owner: HashMap<String, Vec<DynamicMessage>> = HashMap::new();
+        for found in value::take_messages(&mut answer, edge.response) {
+            let own = by_owner.entry(value::text(&found, edge.owner)).or_default();
+            // The newest comes first.
+            if edge.many || own.is_empty() {
+                own.push(found);
             }
         }
-        let method = edge.method();
-        let request = value::with(&method.input(), edge.request, Wire::List(wanted));
-        let answer = self
-            .peers
-            .call(&self.caller, &method, request)
-            .await
-            .map_err(Arc::new);
-        let by_owner = answer.map(|answer| {
-            let mut by_owner: HashMap<String, Vec<DynamicMessage>> = HashMap::new();
-            for found in value::messages(&answer, edge.response) {
-                by_owner
-                    .entry(value::text(&found, edge.owner))
-                    .or_default()
-                    .push(found);
-            }
-            by_owner
-        });
-        let own = |key: &String| match &by_owner {
-            Ok(by_owner) => {
-                let mut own = by_owner.get(key).cloned().unwrap_or_default();
-                if !edge.many {
-                    // The newest comes first.
-                    own.truncate(1);
-                }
-                Ok(own)
-            }
-            Err(error) => Err(Arc::clone(error)),
-        };
-        keys.iter().map(own).collect()
+        by_owner
+            .into_iter()
+            .map(|(key, own)| (key, Ok(own)))
+            .collect()
     }
 
-    async fn ask_each(
-        &self,
-        edge: &Edge,
-        keys: &[String],
-    ) -> Vec<Result<Vec<DynamicMessage>, Arc<Error>>> {
-        let method = edge.method();
-        let asks: Vec<_> = keys
-            .iter()
-            .map(|key| {
-                let request = value::with(&method.input(), edge.request, Wire::String(key.clone()));
-                self.peers.call(&self.caller, &method, request)
-            })
-            .collect();
-        let answers: Vec<Result<DynamicMessage, Error>> =
-            stream::iter(asks).buffered(SINGLE_AT_ONCE).collect().await;
-        let answers = answers.into_iter();
-        answers
-            .map(|answer| {
-                let found = answer.map(|answer| value::messages(&answer, edge.response));
-                found.map_err(Arc::new)
-            })
-            .collect()
+    async fn ask_each(&self, edge: &Edge, keys: BTreeSet<String>) -> Vec<Answer> {
+        let method = &edge.method();
+        let asks = keys.into_iter().map(|key| async move {
+            let value = Wire::String(key.clone());
+            let request = value::with(&method.input(), edge.request, value);
+            let answer = self.peers.call(&self.caller, method, request).await;
+            let found = answer.map(|mut answer| value::take_messages(&mut answer, edge.response));
+            (key, found.map_err(Arc::new))
+        });
+        let asks = asks.collect::<Vec<_>>();
+        stream::iter(asks).buffered(SINGLE_AT_ONCE).collect().await
     }
 }

@@ -26,7 +26,7 @@ use crate::{
 use edge::Fetch;
 pub use mutation::{file_header, in_own_words};
 pub use order::execute;
-pub use value::{Reader, messages, tree, with};
+pub use value::{Reader, take_messages, tree, with};
 
 /// Deepest document, deeper than any page needs.
 const DEPTH_MAX: usize = 15;

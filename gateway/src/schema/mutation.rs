@@ -308,7 +308,7 @@ async fn act(
         _ => String::new(),
     };
     let mut reader = Reader::default();
-    let answer = if row.streams {
+    let mut answer = if row.streams {
         let header = file_header(method, input, &mut reader, &text("requestId"));
         reader.finish()?;
         let content = text("content").into_bytes();
@@ -329,7 +329,7 @@ async fn act(
     for field in answer.descriptor().fields() {
         if matches!(field.kind(), ProtoKind::Message(_)) {
             let below = look.field(&name::field(field.name()));
-            let found = value::messages(&answer, field.name());
+            let found = value::take_messages(&mut answer, field.name());
             let found = match below.exists() {
                 true => fetch.complete(found, below).await,
                 false => Vec::new(),

@@ -1,7 +1,9 @@
 //! How things of the contracts are called in GraphQL, and what their values are.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use prost_reflect::{EnumDescriptor, FieldDescriptor, Kind as ProtoKind, MessageDescriptor};
+use prost_reflect::{
+    EnumDescriptor, EnumValueDescriptor, FieldDescriptor, Kind as ProtoKind, MessageDescriptor,
+};
 use uuid::Uuid;
 
 /// Things with a global id, and the RPC that gets them by it.
@@ -11,6 +13,9 @@ pub const NODES: [(&str, &str); 4] = [
     ("Lead", "workflow.BatchGetLeads"),
     ("Alert", "comparison.BatchGetAlerts"),
 ];
+
+/// How the first value of every enum of the contracts ends.
+const UNSPECIFIED: &str = "UNSPECIFIED";
 
 /// What a field holds.
 #[derive(Debug, Clone)]
@@ -124,17 +129,17 @@ pub fn path(contract: &str, flattened: &str) -> String {
     own.split('.').map(field).collect::<Vec<_>>().join(".")
 }
 
-/// What every value of an enum begins with.
+/// What every value of an enum begins with: the unspecified one says nothing else.
 pub fn prefix(code: &EnumDescriptor) -> String {
-    let mut prefix = String::new();
-    for letter in code.name().chars() {
-        if letter.is_ascii_uppercase() && !prefix.is_empty() {
-            prefix.push('_');
-        }
-        prefix.push(letter.to_ascii_uppercase());
-    }
-    prefix.push('_');
-    prefix
+    let unspecified = code.default_value();
+    unspecified.name().trim_end_matches(UNSPECIFIED).to_owned()
+}
+
+/// Name of a value, without what every one of its enum begins with.
+pub fn value(value: &EnumValueDescriptor) -> &str {
+    let unspecified = value.parent_enum().default_value();
+    let prefix = unspecified.name().trim_end_matches(UNSPECIFIED).len();
+    value.name().get(prefix..).unwrap_or_default()
 }
 
 /// A global id.

@@ -201,15 +201,20 @@ async fn ask<'a>(
     let fetch = fetch(ctx.ctx).map_err(|_| Error::Unauthenticated)?;
     let (input, look) = (arguments(ctx), ctx.ctx.look_ahead());
     let request = request(ctx, row, method, &input)?;
-    let answer = fetch.peers.call(&fetch.caller, method, request).await?;
+    let mut answer = fetch.peers.call(&fetch.caller, method, request).await?;
     match row.shape {
         Shape::ById { items } => {
-            let found = fetch.complete(value::messages(&answer, items), look).await;
+            let found = fetch
+                .complete(value::take_messages(&mut answer, items), look)
+                .await;
             Ok(found.into_iter().next().map(FieldValue::owned_any))
         }
         Shape::Page { items } => {
             let nodes = fetch
-                .complete(value::messages(&answer, items), look.field("nodes"))
+                .complete(
+                    value::take_messages(&mut answer, items),
+                    look.field("nodes"),
+                )
                 .await;
             let end_cursor = value::text(&answer, "next_page_token");
             let total = answer.get_field_by_name("total_count");
@@ -224,7 +229,7 @@ async fn ask<'a>(
             })))
         }
         Shape::Alerts => {
-            let alerts = value::messages(&answer, "alerts");
+            let alerts = value::take_messages(&mut answer, "alerts");
             let end_cursor = alerts.last().map(|alert| value::text(alert, "cursor"));
             let nodes = fetch.complete(alerts, look.field("nodes")).await;
             let has_more = answer.get_field_by_name("has_more");
@@ -236,10 +241,14 @@ async fn ask<'a>(
             })))
         }
         Shape::List { items } => Ok(Some(list(
-            fetch.complete(value::messages(&answer, items), look).await,
+            fetch
+                .complete(value::take_messages(&mut answer, items), look)
+                .await,
         ))),
         Shape::One { field } => {
-            let found = fetch.complete(value::messages(&answer, field), look).await;
+            let found = fetch
+                .complete(value::take_messages(&mut answer, field), look)
+                .await;
             Ok(found.into_iter().next().map(FieldValue::owned_any))
         }
     }
@@ -391,13 +400,13 @@ async fn by_ids<'a>(
             .map(|(_, id)| Wire::String(id.clone()))
             .collect();
         let request = value::with(&method.input(), "ids", Wire::List(wanted));
-        let answer = fetch.peers.call(&fetch.caller, &method, request).await?;
+        let mut answer = fetch.peers.call(&fetch.caller, &method, request).await?;
         let items = method
             .output()
             .fields()
             .next()
             .map(|field| field.name().to_owned());
-        let messages = value::messages(&answer, &items.unwrap_or_default());
+        let messages = value::take_messages(&mut answer, &items.unwrap_or_default());
         for fetched in fetch.complete(messages, ctx.ctx.look_ahead()).await {
             let own = value::text(&fetched.0.message, "id");
             for (at, _) in places.iter().filter(|(_, id)| *id == own) {

@@ -44,7 +44,7 @@ pub fn build(types: &mut Types) -> Subscription {
             Ok(alerts.filter_map(move |sent| {
                 let (fetch, id, ctx) = (fetch.clone(), id.clone(), ctx.ctx);
                 async move {
-                    let sent = match sent {
+                    let mut sent = match sent {
                         Ok(sent) => sent,
                         Err(status) => {
                             let error = Error::from_status(&status);
@@ -52,7 +52,7 @@ pub fn build(types: &mut Types) -> Subscription {
                         }
                     };
                     // A heartbeat keeps the connection; it is no alert.
-                    let alert = value::messages(&sent, "alert");
+                    let alert = value::take_messages(&mut sent, "alert");
                     let alert = fetch.complete(alert, ctx.look_ahead()).await;
                     alert.into_iter().next().map(FieldValue::owned_any).map(Ok)
                 }

@@ -168,10 +168,9 @@ impl Types {
         let name = code.name().to_owned();
         if self.begin(&name) {
             let file = code.parent_file();
-            let prefix = name::prefix(code);
             let mut list = Enum::new(&name).described(contract::comment(&file, code.path()));
             for value in code.values().filter(|value| value.number() != 0) {
-                let own = value.name().strip_prefix(&prefix).unwrap_or(value.name());
+                let own = name::value(&value);
                 let comment = contract::comment(&file, value.path());
                 list = list.item(EnumItem::new(own).described(comment));
             }

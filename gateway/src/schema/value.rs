@@ -20,13 +20,9 @@ pub fn output(kind: &Kind, wire: &Wire) -> Value {
         (Kind::DateTime(_), Wire::Message(at)) => instant(at),
         (Kind::Code(code), Wire::EnumNumber(number)) if *number != 0 => {
             let value = code.get_value(*number);
-            let text = value
-                .map(|value| value.name().to_owned())
-                .unwrap_or_default();
-            match text.strip_prefix(&name::prefix(code)) {
-                Some(own) => Value::Enum(Name::new(own)),
-                None => Value::Null,
-            }
+            value.map_or(Value::Null, |value| {
+                Value::Enum(Name::new(name::value(&value)))
+            })
         }
         (_, Wire::String(text)) if !text.is_empty() => Value::String(text.clone()),
         (_, Wire::I64(number)) => Value::from(*number),
@@ -215,15 +211,15 @@ pub fn text(message: &DynamicMessage, field: &str) -> String {
     }
 }
 
-/// The messages of a field, one or many.
-pub fn messages(message: &DynamicMessage, field: &str) -> Vec<DynamicMessage> {
-    let has = |field: &str| message.has_field_by_name(field);
-    match message.get_field_by_name(field).as_deref() {
-        Some(Wire::Message(one)) if has(field) => vec![one.clone()],
-        Some(Wire::List(many)) => many
-            .iter()
-            .filter_map(|v| v.as_message().cloned())
-            .collect(),
-        _ => Vec::new(),
+/// The messages of a field, one or many, taken out of it: a page of them is not copied.
+pub fn take_messages(message: &mut DynamicMessage, field: &str) -> Vec<DynamicMessage> {
+    let one = |wire| match wire {
+        Wire::Message(message) => Some(message),
+        _ => None,
+    };
+    match message.take_field_by_name(field) {
+        Some(Wire::List(many)) => many.into_iter().filter_map(one).collect(),
+        Some(wire) => one(wire).into_iter().collect(),
+        None => Vec::new(),
     }
 }

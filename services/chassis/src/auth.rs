@@ -10,10 +10,11 @@ use std::{
 
 use futures::future::BoxFuture;
 use jsonwebtoken::{
-    Algorithm, DecodingKey, Validation, decode, decode_header,
+    Algorithm, DecodingKey, Validation, decode, decode_header, get_current_timestamp,
     jwk::{AlgorithmParameters, EllipticCurve, JwkSet},
 };
 use kernel::{Code, Department, DivisionCode, Principal, Role, Scope};
+use moka::future::Cache;
 use serde::Deserialize;
 use tonic::{Status, body::Body};
 
@@ -27,6 +28,12 @@ const LEEWAY_SECONDS: u64 = 60;
 const REFETCH_EVERY: Duration = Duration::from_secs(30);
 /// The same while there is no key at all.
 const FETCH_EVERY: Duration = Duration::from_secs(1);
+
+/// A signature is checked once, not in every call that a page makes of every service: that would be most of
+/// what a small call costs. Whoever comes back later is checked again.
+const REMEMBERED_FOR: Duration = Duration::from_secs(60);
+/// All who are logged in in a county, some megabytes.
+const REMEMBERED_MAX: u64 = 10_000;
 
 /// Every RPC of a service, and the roles that may call it.
 pub type Access = &'static [(&'static str, &'static [Role])];
@@ -106,6 +113,8 @@ struct Inner {
     audience: String,
     source: String,
     keys: RwLock<Arc<Vec<Key>>>,
+    /// By token.
+    remembered: Cache<Arc<str>, Caller>,
     fetched: Mutex<Instant>,
 }
 
@@ -150,6 +159,10 @@ impl Authenticator {
             audience: config.audience.clone(),
             source: config.jwks.clone(),
             keys: RwLock::new(Arc::new(keys)),
+            remembered: Cache::builder()
+                .max_capacity(REMEMBERED_MAX)
+                .time_to_live(REMEMBERED_FOR)
+                .build(),
             fetched: Mutex::new(Instant::now()),
         }))
     }
@@ -167,6 +180,8 @@ impl Authenticator {
 
     fn take(&self, keys: Vec<Key>) {
         *self.0.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
+        // A key that the issuer has withdrawn vouches for nobody any more.
+        self.0.remembered.invalidate_all();
     }
 
     /// The caller of a bearer token.
@@ -178,10 +193,17 @@ impl Authenticator {
         if token.len() > TOKEN_BYTES_MAX {
             return Err(Error::Unauthenticated);
         }
+        if let Some(caller) = self.0.remembered.get(token).await
+            && caller.expires_at.saturating_add(LEEWAY_SECONDS) >= get_current_timestamp()
+        {
+            return Ok(caller);
+        }
         if !self.has_keys().await {
             return Err(Error::Unavailable { what: "issuer" });
         }
         if let Some(caller) = self.verify_with(&self.keys(), token) {
+            let known = &self.0.remembered;
+            known.insert(caller.token.clone(), caller.clone()).await;
             return Ok(caller);
         }
         // Perhaps the issuer has rotated its keys; ask, but not for every bad token.

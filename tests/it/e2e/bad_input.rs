@@ -259,6 +259,42 @@ async fn an_upload_that_breaks_off_stores_nothing() {
     sandbox.stop().await;
 }
 
+/// The service refuses before it has read anything; a client that is still sending then would see a broken
+/// connection if the gateway did not let it end.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_refused_while_sending_reads_why() {
+    let sandbox = Sandbox::start().await;
+    county::set_up(&sandbox).await;
+    let cadre = sandbox.client(Role::VillageCadre, county::VILLAGE);
+    let officer = sandbox.client(Role::CountyOfficer, tests::COUNTY);
+    let file = vec![b'x'; 8 * 1024 * 1024];
+    for (who, key, expected) in [
+        (&cadre, sandbox.request_id(), 403),
+        (&officer, "no id".to_owned(), 400),
+    ] {
+        let mut socket = tokio::net::TcpStream::connect(sandbox.http())
+            .await
+            .expect("connected");
+        let head = format!(
+            "PUT /files/alerts?department=medical_insurance HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\
+             authorization: Bearer {}\r\nidempotency-key: {key}\r\ncontent-length: {}\r\n\r\n",
+            who.token(),
+            file.len(),
+        );
+        socket.write_all(head.as_bytes()).await.expect("sent");
+        let (first, rest) = file.split_at(64 * 1024);
+        socket.write_all(first).await.expect("sent");
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        socket.write_all(rest).await.expect("sent");
+        let mut answer = String::new();
+        let read = socket.read_to_string(&mut answer).await;
+        read.expect("an answer");
+        let status = format!("HTTP/1.1 {expected} ");
+        assert!(answer.starts_with(&status), "{answer}");
+    }
+    sandbox.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn bad_rows_of_a_sheet_are_named_in_chinese_and_good_ones_go_in() {
     let sandbox = Sandbox::start().await;

@@ -33,21 +33,8 @@ async fn on_notice<'a>(sandbox: &'a Sandbox, paper: &[u8]) -> (Journey<'a>, Stri
         .await;
     let case = declared["case"]["id"].as_str().expect("an id").to_owned();
     let journey = Journey::of(sandbox, family, &places, case);
-    let rows = format!(
-        "id_number,stay_oop,ytd_oop\n{},50000,50000\n",
-        journey.family.id_numbers[0]
-    );
-    let path = format!(
-        "alerts?department=medical_insurance&rowKind=medical_expense&dataDate={}&fileName=h.csv",
-        sandbox.today()
-    );
-    let report = journey.officer.upload(&path, rows.into_bytes()).await;
-    assert!(report["alertsRaised"].as_i64() >= Some(1), "{report:#}");
-    journey.authorise().await;
-    journey.verify().await;
-    journey.list().await;
-    journey.appraise().await;
-    journey.post_everywhere().await;
+    journey.high_bill().await;
+    journey.to_notice().await;
     journey.comparison_open().await;
     let claim = json!({ "caseId": journey.case });
     journey

@@ -9,11 +9,7 @@ async fn scenario_07_notice_removed_on_day_six_begins_again() {
     let places = county::set_up(&sandbox).await;
     let family = Family::default().register(&sandbox).await;
     let journey = Journey::declare(&sandbox, family, &places).await;
-    journey.authorise().await;
-    journey.verify().await;
-    journey.list().await;
-    journey.appraise().await;
-    journey.post_everywhere().await;
+    journey.to_notice().await;
 
     sandbox.advance_days(6);
     let early = journey

@@ -9,10 +9,7 @@ async fn scenario_08_clock_stands_until_the_last_required_place_has_its_notice()
     let places = county::set_up(&sandbox).await;
     let family = Family::default().register(&sandbox).await;
     let journey = Journey::declare(&sandbox, family, &places).await;
-    journey.authorise().await;
-    journey.verify().await;
-    journey.list().await;
-    journey.appraise().await;
+    journey.to_appraised().await;
 
     assert_eq!(journey.post(&places.committee).await, "APPRAISED");
     let notice = journey.case("notice { clockStartedOn }").await;

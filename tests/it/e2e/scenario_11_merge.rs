@@ -27,21 +27,8 @@ async fn on_notice<'a>(sandbox: &'a Sandbox, paper: &[u8]) -> (Journey<'a>, Stri
     let path = format!("evidence?divisionCode={VILLAGE}");
     let stored = journey.cadre.upload(&path, paper.to_vec()).await;
     let hash = stored["sha256"].as_str().expect("a hash").to_owned();
-    let rows = format!(
-        "id_number,stay_oop,ytd_oop\n{},50000,50000\n",
-        journey.family.id_numbers[0]
-    );
-    let path = format!(
-        "alerts?department=medical_insurance&rowKind=medical_expense&dataDate={}&fileName=h.csv",
-        sandbox.today()
-    );
-    let report = journey.officer.upload(&path, rows.into_bytes()).await;
-    assert!(report["alertsRaised"].as_i64() >= Some(1), "{report:#}");
-    journey.authorise().await;
-    journey.verify().await;
-    journey.list().await;
-    journey.appraise().await;
-    journey.post_everywhere().await;
+    journey.high_bill().await;
+    journey.to_notice().await;
     journey.comparison_open().await;
     (journey, hash)
 }

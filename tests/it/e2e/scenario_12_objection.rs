@@ -17,10 +17,7 @@ async fn on_notice(sandbox: &Sandbox) -> Journey<'_> {
     let places = county::set_up(sandbox).await;
     let family = Family::default().register(sandbox).await;
     let journey = Journey::declare(sandbox, family, &places).await;
-    journey.authorise().await;
-    journey.verify().await;
-    journey.list().await;
-    journey.appraise().await;
+    journey.to_appraised().await;
     journey
 }
 

@@ -117,9 +117,11 @@ pub(crate) async fn connect_to_verify(
     schema: &str,
     county: DivisionCode,
 ) -> Result<PgConnection, sqlx::Error> {
-    let scope = [("app.scope", county.prefix()), ("app.ledger", "on")];
-    let mut connection = options(config, schema)?.options(scope).connect().await?;
-    set_up(&mut connection, schema).await?;
+    let mut connection = open(config, schema).await?;
+    sqlx::query("select set_config('app.scope', $1, false), set_config('app.ledger', 'on', false)")
+        .bind(county.prefix())
+        .execute(&mut connection)
+        .await?;
     let patient = "set statement_timeout = 0; set default_transaction_read_only = on";
     connection.execute(patient).await?;
     Ok(connection)

@@ -216,6 +216,26 @@ async fn every_bad_token_gets_the_same_answer() {
     done(test, [database]).await;
 }
 
+#[tokio::test]
+async fn a_token_that_was_good_ends_all_the_same() {
+    let issuer = issuer(9);
+    let own = authenticator(&issuer, "spine").await;
+    let now = Clock::system().now().timestamp();
+    // The minute that clocks may differ by is over in two seconds.
+    let token = issuer.sign(&json!({
+        "iss": "https://issuer.test", "aud": "backstop", "sub": "somebody",
+        "role": "COUNTY_OFFICER", "division": COUNTY, "exp": now - 58,
+    }));
+    for _ in 0..2 {
+        own.verify(&token).await.expect("still good");
+    }
+    tokio::time::sleep(Duration::from_millis(3_100)).await;
+    assert!(matches!(
+        own.verify(&token).await,
+        Err(Error::Unauthenticated)
+    ));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cursor_resumes_exactly_and_no_other_is_taken() {
     let (test, database, officer) = fresh().await;

@@ -135,8 +135,9 @@ async fn put(tx: &mut Tx, place: Place<'_>, rows: Rows) -> Result<(), Error> {
 
 /// Whether the rows of a case are what its events make of it.
 pub async fn is_told(connection: &mut PgConnection, file: &CaseFile) -> anyhow::Result<bool> {
-    let stored: Vec<(String, String, Option<String>)> = sqlx::query_as(
-        "select role, array_to_string(steps, ' '), claimed_by from workflow.work
+    type Told = (String, String, Option<String>, String);
+    let stored: Vec<Told> = sqlx::query_as(
+        "select role, array_to_string(steps, ' '), claimed_by, division_code from workflow.work
          where subject = $1 order by role",
     )
     .bind(file.id.0)
@@ -145,8 +146,12 @@ pub async fn is_told(connection: &mut PgConnection, file: &CaseFile) -> anyhow::
     let rows = Rows::of_case(file);
     let claimed_by = file.case.claim.as_ref().map(|claim| claim.account.clone());
     let made = rows.roles.into_iter().zip(rows.steps);
-    let made = made.map(|(role, steps)| (role, steps, claimed_by.clone()));
-    let mut made: Vec<_> = made.collect();
+    let mut made: Vec<Told> = made
+        .map(|(role, steps)| {
+            let division = file.division.as_str().to_owned();
+            (role, steps, claimed_by.clone(), division)
+        })
+        .collect();
     made.sort_unstable();
     Ok(made == stored)
 }

@@ -11,6 +11,7 @@ use proto::{
     r#type::v1::EliminationKind,
     workflow::v1::{command::Command, workflow_service_server::WorkflowService, *},
 };
+use sqlx::Executor;
 
 use crate::desk::{
     Desk, SHA256, TOWNSHIP, VILLAGE, act, authorise, by, cadre, officer, refusal, review,
@@ -276,12 +277,24 @@ async fn a_bent_row_is_found() {
     let case = desk.declared().await;
     assert_eq!(desk.difference().await, None);
     let mut owner = desk.test.owner().await;
-    sqlx::query("update workflow.cases set state = 'ENROLLED'")
-        .execute(&mut owner)
-        .await
-        .expect("bent");
-    let difference = desk.difference().await.expect("a difference");
-    assert!(difference.contains(&case.id), "{difference}");
+    for (bend, mend) in [
+        (
+            "update workflow.cases set state = 'ENROLLED'",
+            "update workflow.cases set state = 'DECLARED'",
+        ),
+        (
+            // Out of the sight of those who have to act.
+            "update workflow.work set division_code = '999999009009'",
+            "update workflow.work set division_code = '999999001001'",
+        ),
+    ] {
+        let bent = owner.execute(bend).await;
+        assert!(bent.expect("bent").rows_affected() > 0, "{bend}");
+        let difference = desk.difference().await.expect(bend);
+        assert!(difference.contains(&case.id), "{difference}");
+        owner.execute(mend).await.expect("mended");
+        assert_eq!(desk.difference().await, None, "{mend}");
+    }
     desk.close().await;
 }
 
