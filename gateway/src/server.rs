@@ -24,7 +24,9 @@ use chassis::{
     doctor::{self, Check},
     error::Error,
     lifecycle::{Lifecycle, Runtime},
-    probe, telemetry,
+    probe,
+    process::Serving,
+    telemetry,
     tls::{Tls, TlsConfig},
 };
 use http::{
@@ -125,7 +127,11 @@ impl Gateway {
 ///
 /// # Errors
 /// The key set cannot be read, a peer has no URL, or the listener fails.
-pub async fn run(config: Config, listener: TcpListener, runtime: Runtime) -> anyhow::Result<()> {
+pub fn run(config: Config, listener: TcpListener, runtime: Runtime) -> Serving {
+    Box::pin(serve(config, listener, runtime))
+}
+
+async fn serve(config: Config, listener: TcpListener, runtime: Runtime) -> anyhow::Result<()> {
     (runtime.lifecycle).missing(JWKS, "the issuer's keys cannot be fetched");
     let tls = config.tls.as_ref();
     let tls = tls.map(|tls| Tls::open(tls, "tls", &runtime.lifecycle));

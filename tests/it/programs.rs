@@ -15,7 +15,7 @@ use std::{
 };
 
 use backstop::issuer::{Account, Issuer};
-use chassis::testing::TestDatabase;
+use chassis::testing::{TestDatabase, new_id};
 use kernel::{DivisionCode, Role};
 use secrecy::ExposeSecret;
 use tempfile::TempDir;
@@ -47,7 +47,10 @@ pub fn number(name: &str, usual: usize) -> usize {
 /// A port that nobody listens on now and that is given out once, below those that the system takes for
 /// connections to elsewhere: one of these would be gone before the program listens.
 pub fn free_address() -> SocketAddr {
-    static NEXT: LazyLock<AtomicU32> = LazyLock::new(|| AtomicU32::new(std::process::id()));
+    static NEXT: LazyLock<AtomicU32> = LazyLock::new(|| {
+        let [.., high, low] = new_id().into_bytes();
+        AtomicU32::new(u16::from_be_bytes([high, low]).into())
+    });
     let mut free = (0..8_000).filter_map(|_| {
         let port = 12_000 + NEXT.fetch_add(1, Ordering::Relaxed) % 8_000;
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, u16::try_from(port).ok()?));

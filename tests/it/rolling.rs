@@ -122,12 +122,17 @@ impl Person {
     async fn send(&self, request: reqwest::RequestBuilder) -> Option<Value> {
         let request = request.bearer_auth(&self.token);
         let request = request.timeout(Duration::from_secs(10));
-        let answer = async { request.send().await?.json::<Value>().await };
+        let answer = async {
+            let answer = request.send().await?;
+            Ok::<_, reqwest::Error>((answer.status(), answer.json::<Value>().await?))
+        };
         let answer = answer.await;
         self.work.requests.fetch_add(1, Ordering::Relaxed);
         let wrong = match answer {
-            Ok(answer) if answer["errors"].is_null() => return Some(answer),
-            Ok(answer) => answer["errors"].to_string(),
+            Ok((status, answer)) if status.is_success() && answer["errors"].is_null() => {
+                return Some(answer);
+            }
+            Ok((status, answer)) => format!("{status}: {answer}"),
             Err(error) => format!("{error:?}"),
         };
         self.work.failed.lock().expect("unpoisoned").push(wrong);

@@ -2,7 +2,7 @@
 //! caller's name.
 //!
 //! A replica that breaks a connection is left alone for a second, and the call goes to another one; no
-//! replica's end or beginning is a failed call. tonic has a balancer of its own, but one that gives a
+//! replica's end or beginning is a failed call, nor a failed file. tonic has a balancer of its own, but one that gives a
 //! dead replica its share of the calls until discovery takes it away.
 
 use std::{
@@ -10,17 +10,22 @@ use std::{
     io,
     net::SocketAddr,
     sync::{
-        Arc, Mutex, PoisonError, RwLock,
+        Arc, Mutex, MutexGuard, PoisonError, RwLock,
         atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering},
     },
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
 use anyhow::{Context as _, ensure};
 use bytes::Bytes;
-use futures::{StreamExt as _, future::BoxFuture, stream};
-use http_body_util::{BodyExt, BodyStream, Full, StreamBody};
+use futures::{
+    StreamExt as _,
+    future::BoxFuture,
+    stream::{self, Fuse},
+};
+use http_body::Frame;
+use http_body_util::{BodyStream, StreamBody};
 use opentelemetry::metrics::Counter;
 use tokio::time::Instant;
 use tonic::{
@@ -53,6 +58,8 @@ const REPLICAS_MAX: usize = 64;
 const REPLAYS_PER_MILLE: i64 = 100;
 /// Replays that may be made at once, after a while without any.
 const REPLAYS_SAVED_MAX: i64 = 50;
+/// What is kept of a request to be said again: everything but a large file, and the beginning of that.
+const KEPT_BYTES_MAX: usize = 256 * 1024;
 
 static BROKEN: std::sync::LazyLock<Counter<u64>> = std::sync::LazyLock::new(|| {
     telemetry::meter()
@@ -198,48 +205,77 @@ impl Replica {
     }
 }
 
-/// Marks a request that may be made again when a connection broke: it is one message, and its effect
-/// happens once by its `request_id`, or it has none. A request without it is made again only when
-/// nothing of it was sent.
-#[derive(Debug, Clone, Copy)]
-struct Replayable;
-
-/// What a request says.
-enum Content {
-    /// One message that may be said again.
-    Whole(Bytes),
-    /// A stream, as long as nobody has read of it: no replica has seen anything then.
-    Stream(Arc<Mutex<Option<Body>>>),
+/// What a request says. A replica that is told may go; then another one is told, from the beginning, as long as
+/// all of it that was read is still here. Both may have heard it: its effect happens once by its `request_id`, or
+/// it has none.
+struct Content {
+    rest: Fuse<BodyStream<Body>>,
+    read: Vec<Bytes>,
+    read_bytes: usize,
+    is_kept: bool,
+    /// Counts who was told; nobody but the last one hears more.
+    told: usize,
 }
 
 impl Content {
-    fn body(&self) -> Body {
-        match self {
-            Self::Whole(bytes) => Body::new(Full::new(bytes.clone())),
-            Self::Stream(kept) => {
-                let kept = kept.clone();
-                let taken = stream::once(async move { take(&kept) });
-                let frames = taken
-                    .filter_map(std::future::ready)
-                    .flat_map(BodyStream::new);
-                Body::new(StreamBody::new(frames))
-            }
-        }
+    fn of(body: Body) -> Arc<Mutex<Self>> {
+        Arc::new(Mutex::new(Self {
+            rest: BodyStream::new(body).fuse(),
+            read: Vec::new(),
+            read_bytes: 0,
+            is_kept: true,
+            told: 0,
+        }))
     }
 
-    fn is_there(&self) -> bool {
-        match self {
-            Self::Whole(_) => true,
-            Self::Stream(kept) => {
-                let kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
-                kept.is_some()
-            }
+    /// All of it from the beginning.
+    fn body(content: &Arc<Mutex<Self>>) -> Body {
+        let content = content.clone();
+        let mut own = locked(&content);
+        own.told += 1;
+        let (told, mut at) = (own.told, 0);
+        drop(own);
+        let frames = stream::poll_fn(move |cx| locked(&content).poll_next(told, &mut at, cx));
+        Body::new(StreamBody::new(frames))
+    }
+
+    fn poll_next(
+        &mut self,
+        told: usize,
+        at: &mut usize,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        if told != self.told {
+            return Poll::Ready(Some(Err(Status::cancelled("another replica is told"))));
         }
+        if let Some(piece) = self.read.get(*at) {
+            *at += 1;
+            return Poll::Ready(Some(Ok(Frame::data(piece.clone()))));
+        }
+        let frame = ready!(self.rest.poll_next_unpin(cx));
+        match frame
+            .as_ref()
+            .map(|frame| frame.as_ref().map(Frame::data_ref))
+        {
+            Some(Ok(Some(piece))) => {
+                self.read_bytes = self.read_bytes.saturating_add(piece.len());
+                self.is_kept &= self.read_bytes <= KEPT_BYTES_MAX;
+                match self.is_kept {
+                    true => self.read.push(piece.clone()),
+                    false => self.read = Vec::new(),
+                }
+                *at = self.read.len();
+            }
+            // What broke off is not whole; said again it would seem to be.
+            Some(Err(_)) => self.is_kept = false,
+            Some(Ok(None)) | None => {}
+        }
+        Poll::Ready(frame)
     }
 }
 
-fn take(kept: &Mutex<Option<Body>>) -> Option<Body> {
-    kept.lock().unwrap_or_else(PoisonError::into_inner).take()
+fn locked(content: &Mutex<Content>) -> MutexGuard<'_, Content> {
+    content.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Channel {
@@ -451,13 +487,10 @@ impl Inner {
     ) -> Result<http::Response<Body>, tonic::codegen::StdError> {
         self.save();
         let (parts, body) = request.into_parts();
-        let content = match parts.extensions.get::<Replayable>() {
-            Some(_) => Content::Whole(body.collect().await?.to_bytes()),
-            None => Content::Stream(Arc::new(Mutex::new(Some(body)))),
-        };
-        let request = || http::Request::from_parts(parts.clone(), content.body());
+        let content = Content::of(body);
+        let request = || http::Request::from_parts(parts.clone(), Content::body(&content));
         match self.attempt(request(), None).await {
-            (answer, Some(broken)) if content.is_there() && self.may_replay() => {
+            (answer, Some(broken)) if locked(&content).is_kept && self.may_replay() => {
                 let (again, _) = self.attempt(request(), Some(broken)).await;
                 // The first one's reason is as good when both have one.
                 again.or(answer)
@@ -564,18 +597,15 @@ impl tower::Service<http::Request<Body>> for Channel {
     }
 }
 
-/// A request in the caller's name, with deadline and trace context. It may be made twice when a
-/// connection breaks.
+/// A request in the caller's name, with deadline and trace context.
 #[must_use]
 pub fn authorise<T>(caller: &Caller, message: T) -> tonic::Request<T> {
     let mut request = authorise_stream(caller, message);
     request.set_timeout(DEADLINE);
-    request.extensions_mut().insert(Replayable);
     request
 }
 
-/// The same for streams, which last as long as they last; one is made again only when nothing of it was
-/// sent.
+/// The same for streams, which last as long as they last.
 #[must_use]
 pub fn authorise_stream<T>(caller: &Caller, message: T) -> tonic::Request<T> {
     let mut request = tonic::Request::new(message);
@@ -590,7 +620,7 @@ pub fn authorise_stream<T>(caller: &Caller, message: T) -> tonic::Request<T> {
 
 #[cfg(test)]
 mod tests {
-    use tokio::net::TcpListener;
+    use tokio::{io::AsyncReadExt as _, net::TcpListener};
     use tonic::transport::{Server, server::TcpIncoming};
     use tonic_health::{
         ServingStatus,
@@ -621,7 +651,6 @@ mod tests {
 
     async fn ask(client: &mut HealthClient<Channel>) -> Result<i32, tonic::Status> {
         let mut request = tonic::Request::new(HealthCheckRequest::default());
-        request.extensions_mut().insert(Replayable);
         request.set_timeout(DEADLINE);
         let answer = client.check(request).await?;
         Ok(answer.into_inner().status)
@@ -655,6 +684,81 @@ mod tests {
         second.wait(Duration::from_secs(5)).await;
         let gone = ask(&mut client).await.expect_err("nobody is there");
         assert_eq!(gone.code(), tonic::Code::Unavailable);
+    }
+
+    /// It takes what it is told, and goes without a word.
+    async fn deserter() -> (SocketAddr, Arc<AtomicUsize>, Lifecycle) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let deserted = Arc::new(AtomicUsize::new(0));
+        let counted = deserted.clone();
+        let lifecycle = Lifecycle::new();
+        lifecycle.spawn("deserter", async move {
+            while let Ok((mut socket, _)) = listener.accept().await {
+                let mut heard = [0; 16 * 1024];
+                // Until the call has come, with what it says.
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                let _ = socket.read(&mut heard).await;
+                counted.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+        (address, deserted, lifecycle)
+    }
+
+    #[tokio::test]
+    async fn a_replica_that_goes_when_it_was_told_costs_no_call() {
+        let (one, deserted, first) = deserter().await;
+        let (two, second) = replica(ServingStatus::Serving).await;
+        let channel = channel(&format!("http://{one},http://{two}")).expect("URLs");
+        let mut client = HealthClient::new(channel);
+        for _ in 0..25 {
+            let request = tonic::Request::new(HealthCheckRequest::default());
+            client.check(request).await.expect("answered");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        assert!(deserted.load(Ordering::Relaxed) > 0, "it was told");
+        first.wait(Duration::ZERO).await;
+        second.wait(Duration::from_secs(5)).await;
+    }
+
+    /// Reads what one is told until it ends or breaks off; how many bytes, and whether it was whole.
+    async fn hear(content: &Arc<Mutex<Content>>, pieces: usize) -> (usize, bool) {
+        let mut heard = BodyStream::new(Content::body(content)).take(pieces);
+        let mut bytes = 0;
+        while let Some(frame) = heard.next().await {
+            match frame {
+                Ok(frame) => bytes += frame.data_ref().map_or(0, Bytes::len),
+                Err(_) => return (bytes, false),
+            }
+        }
+        (bytes, true)
+    }
+
+    fn said(pieces: Vec<Result<Bytes, Status>>) -> Arc<Mutex<Content>> {
+        let frames = stream::iter(pieces).map(|piece| piece.map(Frame::data));
+        Content::of(Body::new(StreamBody::new(frames)))
+    }
+
+    #[tokio::test]
+    async fn what_is_said_again_is_whole_or_not_said() {
+        let piece = |bytes| Ok(Bytes::from(vec![7; bytes]));
+        let little = said(vec![piece(10), piece(20), piece(30)]);
+        assert_eq!(hear(&little, 2).await, (30, true));
+        assert!(locked(&little).is_kept);
+        let mut first = BodyStream::new(Content::body(&little));
+        assert_eq!(hear(&little, 9).await, (60, true));
+        assert_eq!(hear(&little, 9).await, (60, true));
+        let late = first.next().await.expect("an end");
+        assert!(late.is_err(), "who was told before hears no more");
+
+        let much = said(vec![piece(10), piece(KEPT_BYTES_MAX), piece(30)]);
+        assert_eq!(hear(&much, 1).await, (10, true));
+        assert_eq!(hear(&much, 9).await, (KEPT_BYTES_MAX + 40, true));
+        assert!(!locked(&much).is_kept, "its beginning is not here any more");
+
+        let broken = said(vec![piece(10), Err(Status::cancelled("not whole"))]);
+        assert_eq!(hear(&broken, 9).await, (10, false));
+        assert!(!locked(&broken).is_kept, "it would seem to be whole");
     }
 
     #[tokio::test]
@@ -776,7 +880,6 @@ mod tests {
         let channel = channel(&format!("http://{address}")).expect("a URL");
         let inner = channel.0.clone();
         let mut request = tonic::Request::new(HealthCheckRequest::default());
-        request.extensions_mut().insert(Replayable);
         request.set_timeout(Duration::from_millis(200));
         let answer = HealthClient::new(channel).check(request).await;
         let code = answer.expect_err("no answer").code();

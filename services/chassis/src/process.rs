@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::{Context, bail};
 use clap::{Arg, ArgAction, ArgMatches, Command};
-use futures::future::try_join_all;
+use futures::future::{BoxFuture, try_join_all};
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use sqlx::{PgConnection, migrate::Migrator};
@@ -30,6 +30,10 @@ use crate::{
 const GRACE: Duration = Duration::from_secs(25);
 /// What still blocks a thread when all is done, a name server or a disk that hangs, is not waited for.
 const BLOCKED: Duration = Duration::from_secs(1);
+
+/// What goes on until the runtime stops. In a box it is compiled with the service; else every program that runs
+/// the service would compile all of it once more.
+pub type Serving = BoxFuture<'static, anyhow::Result<()>>;
 
 /// A service as the process sees it.
 pub trait Service: 'static {
@@ -65,11 +69,7 @@ pub trait Service: 'static {
         Vec::new()
     }
     /// Serves until the runtime stops.
-    fn run(
-        config: Self::Config,
-        listener: TcpListener,
-        runtime: Runtime,
-    ) -> impl Future<Output = anyhow::Result<()>> + Send;
+    fn run(config: Self::Config, listener: TcpListener, runtime: Runtime) -> Serving;
 }
 
 /// Runs a service, or does what its arguments ask for instead.

@@ -29,7 +29,8 @@ use chassis::{
     doctor::{Finding, Question},
     feed_server::FeedServer,
     lifecycle::Runtime,
-    process, startup,
+    process::{self, Serving},
+    startup,
     subscription::{self, Followed},
     upload,
 };
@@ -97,8 +98,7 @@ fn registers(config: &Config) -> anyhow::Result<Option<Files>> {
     }
 }
 
-/// Serves until the runtime stops.
-pub async fn run(config: Config, listener: TcpListener, runtime: Runtime) -> anyhow::Result<()> {
+async fn serve(config: Config, listener: TcpListener, runtime: Runtime) -> anyhow::Result<()> {
     let redis_url = config.redis_url.as_ref().map(SecretString::expose_secret);
     let windows = Windows::new(redis_url).context("redis_url")?;
     let queries = Arc::new(Queries::new(&config.queries)?);
@@ -203,8 +203,8 @@ impl process::Service for Comparison {
         })]
     }
 
-    async fn run(config: Config, listener: TcpListener, runtime: Runtime) -> anyhow::Result<()> {
-        run(config, listener, runtime).await
+    fn run(config: Config, listener: TcpListener, runtime: Runtime) -> Serving {
+        Box::pin(serve(config, listener, runtime))
     }
 }
 

@@ -19,7 +19,7 @@ use chassis::{
     config::ProcessConfig,
     feed_server::FeedServer,
     lifecycle::Runtime,
-    process,
+    process::{self, Serving},
     secret::SecretKey,
     startup,
     subscription::{self, Followed},
@@ -54,8 +54,7 @@ pub struct Config {
     pub lookup_key: SecretKey,
 }
 
-/// Serves until the runtime stops.
-pub async fn run(config: Config, listener: TcpListener, runtime: Runtime) -> anyhow::Result<()> {
+async fn serve(config: Config, listener: TcpListener, runtime: Runtime) -> anyhow::Result<()> {
     let sealer = Sealer::new(&config.id_number_keys, &config.lookup_key)?;
     let config = config.process;
     let started = startup::start(listener, &config, NAME, &MIGRATOR, &runtime).await?;
@@ -113,7 +112,7 @@ impl process::Service for Households {
         &MIGRATOR
     }
 
-    async fn run(config: Config, listener: TcpListener, runtime: Runtime) -> anyhow::Result<()> {
-        run(config, listener, runtime).await
+    fn run(config: Config, listener: TcpListener, runtime: Runtime) -> Serving {
+        Box::pin(serve(config, listener, runtime))
     }
 }

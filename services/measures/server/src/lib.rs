@@ -15,7 +15,8 @@ use chassis::{
     config::ProcessConfig,
     feed_server::FeedServer,
     lifecycle::Runtime,
-    process, startup,
+    process::{self, Serving},
+    startup,
     subscription::{self, Followed},
 };
 use proto::measures::v1::measures_service_server::MeasuresServiceServer;
@@ -41,8 +42,7 @@ pub struct Config {
     pub process: ProcessConfig,
 }
 
-/// Serves until the runtime stops.
-pub async fn run(config: Config, listener: TcpListener, runtime: Runtime) -> anyhow::Result<()> {
+async fn serve(config: Config, listener: TcpListener, runtime: Runtime) -> anyhow::Result<()> {
     let config = config.process;
     let started = startup::start(listener, &config, NAME, &MIGRATOR, &runtime).await?;
     let Some(started) = started else {
@@ -109,7 +109,7 @@ impl process::Service for Measures {
         &MIGRATOR
     }
 
-    async fn run(config: Config, listener: TcpListener, runtime: Runtime) -> anyhow::Result<()> {
-        run(config, listener, runtime).await
+    fn run(config: Config, listener: TcpListener, runtime: Runtime) -> Serving {
+        Box::pin(serve(config, listener, runtime))
     }
 }

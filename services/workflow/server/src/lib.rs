@@ -30,7 +30,8 @@ use chassis::{
     evidence::EvidenceStore,
     feed_server::FeedServer,
     lifecycle::Runtime,
-    process, startup,
+    process::{self, Serving},
+    startup,
     subscription::{self, Followed},
     tlog::{Log, LogConfig},
     verification::Depth,
@@ -149,8 +150,7 @@ impl Place {
     }
 }
 
-/// Serves until the runtime stops.
-pub async fn run(config: Config, listener: TcpListener, runtime: Runtime) -> anyhow::Result<()> {
+async fn serve(config: Config, listener: TcpListener, runtime: Runtime) -> anyhow::Result<()> {
     let evidence = config.evidence.open()?;
     let (config, log) = (config.process, config.log);
     let started = startup::start(listener, &config, NAME, &MIGRATOR, &runtime).await?;
@@ -250,7 +250,7 @@ impl process::Service for Workflow {
         ]
     }
 
-    async fn run(config: Config, listener: TcpListener, runtime: Runtime) -> anyhow::Result<()> {
-        run(config, listener, runtime).await
+    fn run(config: Config, listener: TcpListener, runtime: Runtime) -> Serving {
+        Box::pin(serve(config, listener, runtime))
     }
 }

@@ -11,11 +11,12 @@ use chassis::{
     feed::Item,
     feed_server::FeedServer,
     lifecycle::{Runtime, Stopped},
+    process::Service as _,
     server,
     testing::{TestDatabase, caller, ledger_key, new_id},
 };
 use kernel::Role;
-use measures::{Config, MIGRATOR, NAME};
+use measures::{Config, MIGRATOR, Measures, NAME};
 use prost::Message;
 use proto::{
     feed::v1::feed_service_server::FeedServiceServer,
@@ -111,7 +112,7 @@ async fn the_service_follows_the_feed_of_cases_and_stops_in_order() {
     };
     let own = runtime.clone();
     runtime.lifecycle.spawn("measures", async move {
-        measures::run(config, listener, own).await.expect("served");
+        Measures::run(config, listener, own).await.expect("served");
     });
 
     let officer = caller(Role::CountyOfficer, COUNTY);
