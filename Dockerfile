@@ -35,8 +35,8 @@ ARG TARGETARCH
 # where the base has none.
 # hadolint ignore=DL3008
 RUN case "$TARGETARCH" in \
-        amd64) machine=x86_64 ;; \
-        arm64) machine=aarch64 ;; \
+        amd64) machine=x86_64 package=x86-64 ;; \
+        arm64) machine=aarch64 package=aarch64 ;; \
         *) echo "not made for $TARGETARCH" >&2; exit 1 ;; \
     esac \
     && target=$machine-unknown-linux-gnu linker=$machine-linux-gnu-gcc \
@@ -45,7 +45,7 @@ RUN case "$TARGETARCH" in \
         >/.cargo/config.toml \
     && if ! command -v "$linker" >/dev/null; then \
         apt-get update && apt-get install -y --no-install-recommends \
-            "gcc-$(echo "$machine" | tr _ -)-linux-gnu" "libc6-dev-$TARGETARCH-cross" \
+            "gcc-$package-linux-gnu" "libc6-dev-$TARGETARCH-cross" \
             && rm -rf /var/lib/apt/lists/* || exit 1; \
     fi \
     && if [ ! -d "$(rustc --print target-libdir --target "$target")" ]; then rustup target add "$target"; fi
