@@ -176,7 +176,7 @@ DOCKERFILE
     docker build -q --network host -t "$1" "$work/compiler" >/dev/null
 }
 
-# Programs of another architecture are.
+# Programs of another architecture than this machine's are.
 is_emulated() { [ "$architecture" != "$(dpkg --print-architecture 2>/dev/null || echo "$architecture")" ]; }
 
 need_emulation() {
