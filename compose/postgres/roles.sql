@@ -6,7 +6,7 @@
 \set comparison `cat /run/secrets/comparison-database-password`
 \set measures `cat /run/secrets/measures-database-password`
 
-create role backstop_migration login password :'migration';
+create role backstop_migration login noinherit password :'migration';
 create role backstop_households login connection limit 10 password :'households';
 create role backstop_workflow login connection limit 10 password :'workflow';
 create role backstop_comparison login connection limit 10 password :'comparison';
@@ -14,7 +14,7 @@ create role backstop_measures login connection limit 10 password :'measures';
 
 -- Whoever hands out rights on a schema to a role finds that it is a member of it.
 grant backstop_households, backstop_workflow, backstop_comparison, backstop_measures
-    to backstop_migration with inherit false;
+    to backstop_migration;
 
 revoke all on database backstop from public;
 revoke all on schema public from public;

@@ -22,7 +22,6 @@ use http::{
 };
 use prost_reflect::{DynamicMessage, MethodDescriptor, Value as Wire};
 use tokio::sync::mpsc;
-use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Status, Streaming};
 
 use crate::{
@@ -300,12 +299,9 @@ async fn submit(
 
     let (pieces, queue) = mpsc::channel(QUEUE);
     let input = method.input();
-    let message = move |piece: Piece| match piece {
-        Some(bytes) => Ok(schema::with(&input, "chunk", Wire::Bytes(bytes))),
-        None => Err(Status::cancelled("the file is not whole")),
-    };
-    let messages =
-        stream::once(std::future::ready(Ok(header))).chain(ReceiverStream::new(queue).map(message));
+    let message = move |bytes| schema::with(&input, "chunk", Wire::Bytes(bytes));
+    let pieces_of = file(queue).map(move |piece| piece.map(&message));
+    let messages = stream::once(std::future::ready(Ok(header))).chain(pieces_of);
     let mut answer = std::pin::pin!(gateway.peers.upload(caller, method, messages));
     let answer = tokio::select! {
         passed = pass(body, pieces) => {
@@ -318,30 +314,32 @@ async fn submit(
     answer.map_err(|error| schema::in_own_words(error, "header"))
 }
 
-/// A piece of a file, or that nothing more of it will come.
+/// A piece of a file, or that it is whole.
 type Piece = Option<Bytes>;
 
-/// Passes a body on in pieces. When it breaks off or is too large the service is told that the file is
-/// not whole.
+/// What a service is told. Whoever passes a file on may go at any moment, with the request: what ends without a
+/// word is not whole.
+fn file(queue: mpsc::Receiver<Piece>) -> impl Stream<Item = Result<Bytes, Status>> {
+    stream::unfold(Some(queue), async |queue| {
+        let mut queue = queue?;
+        match queue.recv().await {
+            Some(Some(bytes)) => Some((Ok(bytes), Some(queue))),
+            Some(None) => None,
+            None => Some((Err(Status::cancelled("the file is not whole")), None)),
+        }
+    })
+}
+
+/// Passes a body on in pieces, and says that it is whole where it neither breaks off nor is too large.
 async fn pass(body: &mut BodyDataStream, pieces: mpsc::Sender<Piece>) -> Result<(), Error> {
     let mut left = FILE_BYTES_MAX;
     while let Some(read) = body.next().await {
-        let fits = match read {
-            Err(_) => Err(Error::invalid("body", "MALFORMED", "the whole file")),
-            Ok(bytes) if bytes.len() as u64 > left => Err(Error::TooLarge {
+        let mut bytes = read.map_err(|_| Error::invalid("body", "MALFORMED", "the whole file"))?;
+        left = left
+            .checked_sub(bytes.len() as u64)
+            .ok_or_else(|| Error::TooLarge {
                 limit: format!("a file of {} MiB", FILE_BYTES_MAX / 1024 / 1024),
-            }),
-            Ok(bytes) => Ok(bytes),
-        };
-        let mut bytes = match fits {
-            Ok(bytes) => bytes,
-            Err(error) => {
-                // A service that has answered already needs not be told.
-                let _ = pieces.send(None).await;
-                return Err(error);
-            }
-        };
-        left -= bytes.len() as u64;
+            })?;
         while !bytes.is_empty() {
             let piece = bytes.split_to(bytes.len().min(PIECE_BYTES));
             if pieces.send(Some(piece)).await.is_err() {
@@ -349,5 +347,28 @@ async fn pass(body: &mut BodyDataStream, pieces: mpsc::Sender<Piece>) -> Result<
             }
         }
     }
+    // A service that has answered already needs not be told.
+    let _ = pieces.send(None).await;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_file_that_ends_without_a_word_is_not_whole() {
+        for (last, whole) in [(Some(None), true), (None, false)] {
+            let (pieces, queue) = mpsc::channel(QUEUE);
+            let said = [Some(Some(Bytes::from_static(b"a piece"))), last];
+            for piece in said.into_iter().flatten() {
+                pieces.send(piece).await.expect("heard");
+            }
+            drop(pieces);
+            let told: Vec<_> = file(queue).collect().await;
+            assert_eq!(told[0].as_ref().expect("a piece"), "a piece");
+            assert_eq!(told.len() == 1, whole, "{told:?}");
+            assert_eq!(told.iter().all(Result::is_ok), whole, "{told:?}");
+        }
+    }
 }

@@ -229,8 +229,9 @@ fn limited(router: Router<Gateway>, at_once: usize, within: Duration) -> Router<
 }
 
 /// Its own needs only: services that are away make some answers incomplete, and no gateway better. Keys that
-/// were there once stay good.
+/// were there once stay good where the issuer is away.
 async fn wait_for_keys(gateway: &Gateway) {
+    gateway.authenticator.spawn_reloading(&gateway.lifecycle);
     if gateway.authenticator.has_keys().await {
         gateway.lifecycle.there(JWKS);
         return;

@@ -6,6 +6,10 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::{Command, Stdio},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -18,7 +22,7 @@ use tests::{COUNTY, Client, county};
 
 use crate::{
     process::{Up, backstop, graphql, token, token_of},
-    programs::{Programs, free_address},
+    programs::{Programs, SERVICES, free_address},
 };
 
 const HOUSEHOLDS: &str = "{ households(first: 10) { totalCount nodes { id headName phone \
@@ -159,6 +163,108 @@ async fn a_county_moves_from_the_embedded_default_to_postgresql_and_is_equal() {
     test.drop_database().await;
 }
 
+/// The deployment's PostgreSQL has its roles by compose/postgres/roles.sql and its schemas by `migrate`, of a
+/// role that is no superuser. An import leaves all of that as it is.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_county_moves_into_a_deployment_and_its_services_go_on_with_rights_of_their_own() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut up = Up::start(folder.path()).await;
+    a_case(&up, folder.path()).await;
+    let before = households(&up, folder.path()).await;
+    up.interrupt().await;
+    let files = folder.path().join("export");
+    let files = files.to_str().expect("a path");
+    well(&mut backstop(folder.path(), &["export-data", files]));
+
+    let server = Server::create("backstop", "");
+    server.start();
+    let roles = concat!(env!("CARGO_MANIFEST_DIR"), "/../compose/postgres/roles.sql");
+    let roles = fs::read_to_string(roles).expect("SQL");
+    // What the image mounts; here nobody is asked for a password.
+    let roles = roles.replace("`cat /run/secrets/", "`echo ");
+    server.sh(&format!(
+        "createdb -h 127.0.0.1 -p {port} -U postgres backstop\n\
+         psql -h 127.0.0.1 -p {port} -U postgres -d backstop -v ON_ERROR_STOP=1 <<'E'\n{roles}E",
+        port = server.port
+    ));
+    let programs = Programs::new().await;
+    let url = "BACKSTOP__PROCESS__DATABASE__URL";
+    let migrate = || {
+        for service in SERVICES {
+            let owner = server.url_of("backstop_migration");
+            let (status, said) = programs.run(service, &["migrate"], &[(url, &owner)]);
+            assert!(status.success(), "{said}");
+        }
+    };
+    migrate();
+    let mut import = backstop(folder.path(), &["import-data", files]);
+    well(import.env("DATABASE_URL", server.url()));
+    // The next release's migration runs by its own role as well.
+    migrate();
+
+    let key = |name: &str| {
+        let key = folder.path().join("secrets").join(name);
+        fs::read_to_string(key).expect("a key").trim().to_owned()
+    };
+    let settings = |service: &str| {
+        let (role, evidence) = (
+            format!("backstop_{service}"),
+            folder.path().join("evidence"),
+        );
+        let mut settings = vec![
+            (url, server.url_of(&role)),
+            ("BACKSTOP__PROCESS__LEDGER_KEY", key("ledger.key")),
+        ];
+        match service {
+            "households" => settings.extend([
+                (
+                    "BACKSTOP__ID_NUMBER_KEYS__KEYS__K1",
+                    key("id-number-seal.key"),
+                ),
+                ("BACKSTOP__LOOKUP_KEY", key("id-number-lookup.key")),
+            ]),
+            "workflow" => settings.extend([
+                ("BACKSTOP__LOG__KEY", key("log-signing.key")),
+                ("BACKSTOP__EVIDENCE_FOLDER", evidence.display().to_string()),
+            ]),
+            "comparison" => settings.extend([("BACKSTOP__QUERIES__KEY", key("query-signing.key"))]),
+            _ => {}
+        }
+        settings
+    };
+    let mut running = Vec::new();
+    for service in SERVICES {
+        let settings = settings(service);
+        let settings: Vec<_> = settings
+            .iter()
+            .map(|(name, value)| (*name, &**value))
+            .collect();
+        let (status, said) = programs.run(service, &["verify"], &settings);
+        assert!(status.success(), "{said}");
+        running.push(programs.start(service, &settings));
+    }
+    running.push(programs.start("gateway", &[]));
+    for program in &mut running {
+        program.ready().await;
+    }
+    let [.., gateway] = &running[..] else {
+        panic!("started");
+    };
+    let officer = programs.token(Role::CountyOfficer, COUNTY);
+    let http = format!("http://{}", gateway.listen);
+    let answer = graphql(&http, &officer, HOUSEHOLDS, json!({})).await;
+    assert_eq!(answer.expect("an answer")["data"], before);
+    let officer = Client::new(gateway.listen, officer, "officer");
+    let risks = json!({
+        "householdId": before["households"]["nodes"][0]["id"], "risks": [{ "type": "ACCIDENT" }],
+    });
+    officer
+        .accepted("putRisks", risks, "household { id }")
+        .await;
+    drop(running);
+    programs.remove().await;
+}
+
 /// The commands below `<!-- tested: NAME -->` in docs/operations.md.
 fn documented(name: &str) -> String {
     let docs = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/operations.md");
@@ -169,23 +275,26 @@ fn documented(name: &str) -> String {
     block.split_once("```").expect("an end").0.to_owned()
 }
 
-/// A PostgreSQL of its own that keeps its log, as the documentation has it.
-struct Archived {
+/// A PostgreSQL of its own.
+struct Server {
     folder: tempfile::TempDir,
     port: u16,
+    database: &'static str,
 }
 
-impl Archived {
-    fn create() -> Self {
+impl Server {
+    fn create(database: &'static str, settings: &str) -> Self {
         let port = free_address().port();
         let folder = tempfile::tempdir().expect("a folder");
-        let own = Self { folder, port };
+        let own = Self {
+            folder,
+            port,
+            database,
+        };
         if let Ok(user) = std::env::var("BACKSTOP_TEST_POSTGRES_USER") {
             well(Command::new("chown").arg(user).arg(own.folder.path()));
         }
         own.sh("initdb -D \"$PGDATA\" -U postgres -A trust -E UTF8 --locale=C --no-sync");
-        own.sh("mkdir -p \"$BACKUPS/wal\"");
-        let settings = documented("archive settings").replace("/backups", &own.path("backups"));
         let settings = format!("{settings}\nport = {port}\nlisten_addresses = '127.0.0.1'\n");
         let settings = format!("{settings}unix_socket_directories = ''\nfsync = off\n");
         own.sh(&format!(
@@ -194,12 +303,27 @@ impl Archived {
         own
     }
 
+    /// One that keeps its log, as the documentation has it.
+    fn archived() -> Self {
+        let archive = documented("archive settings");
+        let own = Self::create("postgres", &archive.replace("/backups/", "../backups/"));
+        own.sh("mkdir -p \"$BACKUPS/wal\"");
+        own
+    }
+
     fn path(&self, below: &str) -> String {
         self.folder.path().join(below).display().to_string()
     }
 
     fn url(&self) -> String {
-        format!("postgres://postgres@127.0.0.1:{}/postgres", self.port)
+        self.url_of("postgres")
+    }
+
+    fn url_of(&self, user: &str) -> String {
+        format!(
+            "postgres://{user}@127.0.0.1:{}/{}",
+            self.port, self.database
+        )
     }
 
     /// Runs commands as the database's user.
@@ -234,12 +358,19 @@ impl Archived {
         text
     }
 
+    /// Now, by its own clock.
+    async fn moment(&self) -> String {
+        let mut owner = PgConnection::connect(&self.url()).await.expect("connected");
+        let now = sqlx::query_scalar("select clock_timestamp()::text");
+        now.fetch_one(&mut owner).await.expect("a moment")
+    }
+
     fn start(&self) {
         self.sh("pg_ctl -D \"$PGDATA\" -w -s -t 60 -l \"$PGDATA/log\" start");
     }
 }
 
-impl Drop for Archived {
+impl Drop for Server {
     fn drop(&mut self) {
         let pid = fs::read_to_string(PathBuf::from(self.path("pg/postmaster.pid")));
         if let Some(pid) = pid
@@ -274,9 +405,27 @@ async fn codes(up: &Up, folder: &Path) -> BTreeSet<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_that_was_backed_up_under_load_is_lost_and_restored() {
+    lost_and_restored(To::TheEnd).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_is_restored_to_a_named_moment() {
+    lost_and_restored(To::AMoment).await;
+}
+
+/// Where to a database is restored.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum To {
+    /// What is in the archive.
+    TheEnd,
+    /// What was there before somebody did something wrong.
+    AMoment,
+}
+
+async fn lost_and_restored(to: To) {
     const PUT_DIVISION: &str = "mutation($input: PutDivisionInput!) { putDivision(input: $input) { \
                                 division { code } } }";
-    let archived = Archived::create();
+    let archived = Server::archived();
     archived.start();
     let folder = tempfile::tempdir().expect("a folder");
     let redis = std::env::var("BACKSTOP_TEST_REDIS_URL").expect("tests/run sets it");
@@ -318,7 +467,24 @@ async fn a_database_that_was_backed_up_under_load_is_lost_and_restored() {
     };
     wait_for(10, &mut written).await;
     archived.sh(&documented("back up"));
+    let papers = folder.path().join("evidence");
+    let kept_papers = folder.path().join("kept");
+    let in_papers = |commands: &str| {
+        let mut command = Command::new("bash");
+        command.args(["-euo", "pipefail", "-c", commands]);
+        well(
+            command
+                .env("EVIDENCE", &papers)
+                .env("BACKUPS", &kept_papers),
+        );
+    };
+    in_papers(&documented("back up papers"));
     wait_for(written.len() + 20, &mut written).await;
+    let (before, moment) = (written.clone(), archived.moment().await);
+    // Whatever was on its way is there.
+    wait_for(written.len() + 2, &mut written).await;
+    let (around, more) = (written.clone(), written.len() + 10);
+    wait_for(more, &mut written).await;
     // What is archived by now is kept; what comes later may be lost with the machine.
     archived.sh(&documented("archive now"));
     let kept = written.clone();
@@ -327,14 +493,34 @@ async fn a_database_that_was_backed_up_under_load_is_lost_and_restored() {
     archived.sh("kill -KILL $(head -1 \"$PGDATA/postmaster.pid\"); sleep 1; rm -rf \"$PGDATA\"");
     up.kill();
     writing.join_all().await;
+    fs::remove_dir_all(&papers).expect("lost");
 
+    in_papers(&documented("restore papers"));
     archived.sh(&documented("restore"));
+    if to == To::AMoment {
+        archived.sh(&format!(
+            "MOMENT='{moment}'\n{}",
+            documented("restore to a moment")
+        ));
+    }
     archived.start();
     archived.sh(&documented("new epoch"));
     let mut up = start().await;
     let there = codes(&up, folder.path()).await;
-    let lost: Vec<_> = kept.difference(&there).collect();
+    let wanted = match to {
+        To::TheEnd => &kept,
+        To::AMoment => &before,
+    };
+    let lost: Vec<_> = wanted.difference(&there).collect();
     assert!(lost.is_empty(), "{lost:?}");
+    if to == To::AMoment {
+        let undone = kept.difference(&around).collect::<Vec<_>>();
+        assert!(undone.len() >= 10, "{undone:?}");
+        assert!(
+            undone.iter().all(|code| !there.contains(*code)),
+            "{undone:?}"
+        );
+    }
     households(&up, folder.path()).await;
 
     // Services follow each other's feeds from where they were.
@@ -366,6 +552,106 @@ async fn a_database_that_was_backed_up_under_load_is_lost_and_restored() {
     let mut verify = backstop(folder.path(), &["verify"]);
     let sound = well(verify.env("DATABASE_URL", archived.url()));
     assert!(sound.contains(SOUND), "{sound}");
+}
+
+/// The steps of docs/operations.md: both keys, the new one current, everything sealed anew, the old one gone.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_key_of_id_numbers_changes_while_everybody_works() {
+    const OTHER_KEY: &str = "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
+    const OLD: (&str, &str) = ("BACKSTOP__ID_NUMBER_KEYS__KEYS__K1", "");
+    const NEW: (&str, &str) = ("BACKSTOP__ID_NUMBER_KEYS__KEYS__K2", OTHER_KEY);
+    const CURRENT: (&str, &str) = ("BACKSTOP__ID_NUMBER_KEYS__CURRENT", "k2");
+    let mut programs = Programs::migrated().await;
+    let ends = [free_address(), free_address()];
+    let urls = format!("http://{},http://{}", ends[0], ends[1]);
+    programs.peers.insert("households", urls);
+    let mut running = programs.start_at("households", ends[0], &[], &[]);
+    let mut gateway = programs.start("gateway", &[]);
+    running.ready().await;
+    gateway.ready().await;
+    let client =
+        |role, division| Client::new(gateway.listen, programs.token(role, division), "somebody");
+    county::divisions(&client(Role::CountyOfficer, COUNTY)).await;
+    let cadre = client(Role::VillageCadre, county::VILLAGE);
+    let enter = async || {
+        let created = cadre.accepted("createHousehold", household(), "household { id }");
+        created.await["household"]["id"].clone()
+    };
+    let mut entered = vec![enter().await, enter().await];
+
+    let stop = Arc::new(AtomicBool::default());
+    let (work, stopped) = (cadre.clone(), stop.clone());
+    let mut working = tokio::task::JoinSet::new();
+    working.spawn(async move {
+        let mut many = 0;
+        while !stopped.load(Ordering::Relaxed) {
+            let created = work.accepted("createHousehold", household(), "household { id }");
+            created.await;
+            let page = work.send(
+                "{ households(first: 10) { nodes { members { idNumber } } } }",
+                json!({}),
+            );
+            let page = page.await;
+            assert!(page.body["errors"].is_null(), "{}", page.body);
+            many += 1;
+        }
+        many
+    });
+    let steps: [&[(&str, &str)]; 2] = [&[NEW], &[NEW, CURRENT]];
+    for (settings, end) in steps.into_iter().zip([ends[1], ends[0]]) {
+        let mut next = programs.start_at("households", end, &[], settings);
+        next.ready().await;
+        entered.push(enter().await);
+        std::mem::replace(&mut running, next).stop().await;
+        entered.push(enter().await);
+    }
+    let command = documented("seal again");
+    let (_, body) = command.split_once("-d \\").expect("a body");
+    let body = body.trim().trim_matches('\'');
+    let admin = programs.token(Role::SystemAdmin, COUNTY);
+    let sealed = async || {
+        let body = body.replace("'$(uuidgen)'", &chassis::testing::new_id().to_string());
+        let body: Value = serde_json::from_str(&body).expect("JSON");
+        let document = body["query"].as_str().expect("a document");
+        let http = format!("http://{}", gateway.listen);
+        let answer = graphql(&http, &admin, document, body["variables"].clone()).await;
+        let mut answer = answer.expect("an answer");
+        answer["data"]["resealPersonalData"].take()
+    };
+    let mut tries = 0;
+    loop {
+        let answer = sealed().await;
+        let under = answer["sealedUnder"].as_array().expect("keys").clone();
+        let old = |key: &Value| key["keyName"] == "k1" && key["values"] != 0;
+        if !under.is_empty() && !under.iter().any(old) {
+            break;
+        }
+        tries += 1;
+        assert!(tries < 20, "{answer}");
+    }
+    let mut next = programs.start_at("households", ends[1], &[], &[OLD, NEW, CURRENT]);
+    next.ready().await;
+    std::mem::replace(&mut running, next).stop().await;
+    stop.store(true, Ordering::Relaxed);
+    let worked = working.join_next().await.expect("somebody worked");
+    assert!(worked.expect("nothing failed") > 0);
+
+    // Whoever was entered under whichever key is read by the new one, and known again.
+    for id in &entered {
+        let one = "query($id: ID!) { household(id: $id) { members { idNumber name } } }";
+        let answer = cadre.send(one, json!({ "id": id })).await;
+        let member = &answer.body["data"]["household"]["members"][0];
+        assert_eq!(member["name"], "张大山", "{}", answer.body);
+        assert!(
+            member["idNumber"]
+                .as_str()
+                .is_some_and(|n| n.starts_with("999999")),
+            "{member}"
+        );
+    }
+    running.stop().await;
+    gateway.stop().await;
+    programs.remove().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -415,6 +701,10 @@ async fn a_program_verifies_what_it_holds_with_no_more_rights_than_its_own() {
     let witness = nobodys.to_str().expect("UTF-8");
     let (status, said) = programs.run("workflow", &["verify", "--witness", witness], &[]);
     assert!(!status.success() && said.contains(witness), "{said}");
+    // Where there is no way to put a file, it comes by standard input.
+    let note = || Stdio::from(fs::File::open(&nobodys).expect("a note"));
+    let piped = programs.run_with("workflow", &["verify", "--witness", "-"], note());
+    assert_eq!(piped.1, said.replace(witness, "-"));
     let (status, said) = programs.run("households", &["verify", "--witness", witness], &[]);
     assert!(!status.success() && said.contains("not sealed"), "{said}");
     programs.remove().await;

@@ -333,15 +333,25 @@ async fn an_ended_certificate_is_named_with_what_is_left() {
         params.not_after = date_time_ymd(until, 1, 1);
         let pem = params.self_signed(&key).expect("signed").pem();
         let file = write("tls.crt", &pem);
-        let more = [
-            ("BACKSTOP__PROCESS__TLS__CA_FILE", file.as_str()),
-            ("BACKSTOP__PROCESS__TLS__CERTIFICATE_FILE", file.as_str()),
-            ("BACKSTOP__PROCESS__TLS__KEY_FILE", key_file.as_str()),
-        ];
-        doctor(&programs, "measures", &more)
+        [
+            ("BACKSTOP__PROCESS__TLS__CA_FILE", file.clone()),
+            ("BACKSTOP__PROCESS__TLS__CERTIFICATE_FILE", file),
+            ("BACKSTOP__PROCESS__TLS__KEY_FILE", key_file.clone()),
+        ]
     };
-    with(2001).is_wrong("certificate", "has ended");
-    assert_eq!(with(2090).checks()["certificate"].0, "ok");
+    fn lent<'a>(settings: &'a [(&'static str, String); 3]) -> [(&'static str, &'a str); 3] {
+        settings.each_ref().map(|(name, value)| (*name, &**value))
+    }
+    let ended = with(2001);
+    doctor(&programs, "measures", &lent(&ended)).is_wrong("certificate", "has ended");
+    let mut measures = programs.start("measures", &lent(&ended));
+    measures.says(503, "tls.crt ended at 2001-01-01").await;
+    let good = with(2090);
+    let said = doctor(&programs, "measures", &lent(&good));
+    assert_eq!(said.checks()["certificate"].0, "ok");
+    // It is taken without a restart.
+    measures.ready().await;
+    measures.stop().await;
     programs.remove().await;
 }
 

@@ -1,5 +1,5 @@
-//! A register that is cut in the middle, softly and hard: nothing is half written, and the same file sent
-//! again is taken whole and once.
+//! A register and a department's batch that are cut in the middle, softly and hard: nothing is half written, and
+//! the same file sent again is taken whole and once.
 
 use std::time::{Duration, Instant};
 
@@ -17,6 +17,7 @@ struct Register {
     programs: Programs,
     households: Program,
     gateway: Program,
+    county: demo::County,
     name: String,
     content: Vec<u8>,
 }
@@ -58,6 +59,7 @@ impl Register {
         Self {
             name: name.expect("a name").to_owned(),
             content: std::fs::read(sheet).expect("a sheet"),
+            county: demo,
             programs,
             households,
             gateway,
@@ -66,10 +68,59 @@ impl Register {
 
     /// Sends the sheet; what came of it.
     async fn send(&self) -> (u16, Value) {
+        let path = format!("households?fileName={}", self.name);
+        self.put(&path, self.content.clone()).await
+    }
+
+    async fn put(&self, path: &str, content: Vec<u8>) -> (u16, Value) {
         let token = self.programs.token(Role::CountyOfficer, COUNTY);
         let officer = Client::new(self.gateway.listen, token, "officer");
-        let path = format!("households?fileName={}", self.name);
-        officer.put(&path, self.content.clone()).await
+        officer.put(path, content).await
+    }
+
+    /// Sends everybody's bills; what came of it.
+    async fn send_bills(&self) -> (u16, Value) {
+        let today = Clock::system().today();
+        let path = format!(
+            "alerts?department=medical_insurance&rowKind=medical_expense&dataDate={today}&fileName=h.csv"
+        );
+        let mut rows = "id_number,stay_oop,ytd_oop\n".to_owned();
+        for household in self.county.households() {
+            for person in household.members {
+                rows += &format!("{},50000,50000\n", person.id_number.expose());
+            }
+        }
+        self.put(&path, rows.into_bytes()).await
+    }
+
+    fn persons(&self) -> i64 {
+        let households = self.county.households();
+        let persons = households
+            .map(|household| household.members.len())
+            .sum::<usize>();
+        i64::try_from(persons).expect("few")
+    }
+
+    /// Waits until there are alerts, and not all.
+    async fn half_way_with_bills(&self) {
+        let mut owner = self.programs.database.owner().await;
+        let began = Instant::now();
+        while count(&mut owner, "select count(*) from comparison.raised").await == 0 {
+            assert!(began.elapsed() < Duration::from_secs(60), "nothing comes");
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        let ended = count(&mut owner, "select count(*) from comparison.batches").await;
+        assert_eq!(ended, 0, "too late: all are there");
+    }
+
+    /// Alerts that there are, each told once, of persons of the register.
+    async fn alerts(&self) -> (i64, i64) {
+        let mut owner = self.programs.database.owner().await;
+        let raised = count(&mut owner, "select count(*) from comparison.raised").await;
+        let told = "select count(*) from comparison.feed where kind = 'alert.raised'";
+        assert_eq!(count(&mut owner, told).await, raised, "alerts told");
+        let persons = "select count(distinct person_id) from comparison.raised";
+        (raised, count(&mut owner, persons).await)
     }
 
     /// Waits until some households are there, and not all.
@@ -146,5 +197,59 @@ async fn a_register_that_is_cut_is_sent_again_and_taken_once() {
     assert_eq!(there, i64::from(HOUSEHOLDS), "{report}");
     let new = report["householdsCreated"].as_i64();
     assert_eq!(new, Some(there - before), "{report}");
+    register.close().await;
+}
+
+/// The register is there, and a service that takes bills.
+async fn with_bills() -> (Register, Program) {
+    let register = Register::open().await;
+    let (status, report) = register.send().await;
+    assert_eq!(status, 200, "{report}");
+    let mut comparison = register.programs.start("comparison", &[]);
+    comparison.ready().await;
+    (register, comparison)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_departments_batch_ends_before_its_process_does() {
+    let (register, mut comparison) = with_bills().await;
+    let (answer, ()) = tokio::join!(register.send_bills(), async {
+        register.half_way_with_bills().await;
+        comparison.terminate();
+    });
+    let (status, report) = answer;
+    assert_eq!(status, 200, "{report}");
+    let (raised, persons) = register.alerts().await;
+    assert_eq!(report["alertsRaised"].as_i64(), Some(raised), "{report}");
+    assert_eq!(persons, register.persons(), "{report}");
+    assert!(comparison.ended().await.success());
+    register.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_departments_batch_that_is_cut_is_sent_again_and_alerts_once() {
+    let (register, comparison) = with_bills().await;
+    let (answer, ()) = tokio::join!(register.send_bills(), async {
+        register.half_way_with_bills().await;
+        comparison.kill();
+    });
+    let (status, report) = answer;
+    assert_eq!(status, 503, "{report}");
+    let (before, some) = register.alerts().await;
+    assert!((1..register.persons()).contains(&some), "{some}");
+
+    drop(comparison);
+    let mut comparison = register.programs.start("comparison", &[]);
+    comparison.ready().await;
+    let (status, report) = register.send_bills().await;
+    assert_eq!(status, 200, "{report}");
+    let (raised, persons) = register.alerts().await;
+    assert_eq!(persons, register.persons(), "{report}");
+    assert_eq!(
+        report["alertsRaised"].as_i64(),
+        Some(raised - before),
+        "{report}"
+    );
+    comparison.stop().await;
     register.close().await;
 }

@@ -37,6 +37,8 @@ pub struct Programs {
     pub folder: TempDir,
     /// Where callers look for each service; one address, or several by commas.
     pub peers: BTreeMap<&'static str, String>,
+    /// Folder of the programs that are started, where it is not those that are built with the tests.
+    pub release: Option<PathBuf>,
 }
 
 /// How much a test does, where the environment says more than usual.
@@ -72,6 +74,7 @@ impl Programs {
             issuer,
             folder,
             peers: peers.into(),
+            release: env::var_os(PROGRAMS).map(PathBuf::from),
         }
     }
 
@@ -156,9 +159,9 @@ impl Programs {
         (listen, metrics): (SocketAddr, SocketAddr),
         more: &[(&str, &str)],
     ) -> Command {
-        let mut command = match env::var_os(PROGRAMS) {
+        let mut command = match &self.release {
             None => Command::new(BINARY),
-            Some(folder) => Command::new(Path::new(&folder).join(program)),
+            Some(folder) => Command::new(folder.join(program)),
         };
         command
             .arg0(program)
@@ -177,6 +180,20 @@ impl Programs {
         more: &[(&str, &str)],
     ) -> (ExitStatus, String) {
         let output = self.output(program, arguments, more);
+        let said = [output.stdout, output.stderr].concat();
+        (output.status, String::from_utf8_lossy(&said).into_owned())
+    }
+
+    /// The same with something on its standard input.
+    pub fn run_with(
+        &self,
+        program: &str,
+        arguments: &[&str],
+        input: Stdio,
+    ) -> (ExitStatus, String) {
+        let nowhere = (free_address(), free_address());
+        let mut command = self.command(program, nowhere, &[]);
+        let output = command.args(arguments).stdin(input).output().expect("runs");
         let said = [output.stdout, output.stderr].concat();
         (output.status, String::from_utf8_lossy(&said).into_owned())
     }

@@ -1,9 +1,11 @@
-//! Every process is replaced under load, as a rollout does it: the new one first, then the old one is asked
-//! to stop. No request fails, and nothing that was told in a feed is lost or takes effect twice.
+//! Every process is replaced under load, as a rollout does it: the schema is migrated, the new process comes,
+//! then the old one is asked to stop. No request fails, and nothing that was told in a feed is lost or takes
+//! effect twice.
 
 use std::{
     collections::BTreeSet,
     net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::PathBuf,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -35,6 +37,8 @@ const PATIENTS: usize = 10;
 /// between two steps of it.
 const ROLLOUTS: &str = "BACKSTOP_TEST_ROLLOUTS";
 const REQUESTS: &str = "BACKSTOP_TEST_ROLLOUT_REQUESTS";
+/// Folder of the programs of another release. It is there first and every second rollout leads back to it.
+const OTHER_RELEASE: &str = "BACKSTOP_TEST_OTHER_RELEASE";
 
 /// Where new connections to the gateway go, as a load balancer leads them. A connection that is there
 /// stays where it is.
@@ -349,6 +353,11 @@ impl Work {
 async fn every_process_is_replaced_and_nobody_notices() {
     let (rollouts, requests) = (number(ROLLOUTS, 1), number(REQUESTS, 20));
     let mut programs = Programs::migrated().await;
+    let own = programs.release.clone();
+    let other = std::env::var_os(OTHER_RELEASE).map(PathBuf::from);
+    // Those of every second rollout; the first is there before them.
+    let releases = [other.or_else(|| own.clone()), own];
+    programs.release.clone_from(&releases[0]);
     let places = SERVICES.map(|service| (service, [free_address(), free_address()]));
     for (service, [one, two]) in places {
         programs
@@ -433,8 +442,10 @@ async fn every_process_is_replaced_and_nobody_notices() {
     watchers.spawn("agency", async move { agency.follow(&workflow).await });
 
     work.go_on(30).await;
+    next_migration(&programs).await;
     for rollout in 0..rollouts {
         let other = (rollout + 1) % 2;
+        programs.release.clone_from(&releases[other]);
         for (old, (service, ends)) in running.iter_mut().zip(places) {
             let mut new = programs.start_at(service, ends[other], &[], &[]);
             new.ready().await;
@@ -474,6 +485,37 @@ async fn every_process_is_replaced_and_nobody_notices() {
     told_once(&programs, declared).await;
     drop((running, gateway));
     programs.remove().await;
+}
+
+/// What the migration of a release to come may do while these programs work: every table has one more column,
+/// and the schema is newer than what they know.
+async fn next_migration(programs: &Programs) {
+    let mut owner = programs.database.owner().await;
+    for service in SERVICES {
+        let tables = "select tablename::text from pg_tables where schemaname = $1 \
+                      and tablename not in ('_sqlx_migrations', 'schema_version')";
+        let tables = sqlx::query_scalar(tables).bind(service);
+        let tables: Vec<String> = tables.fetch_all(&mut owner).await.expect("tables");
+        assert!(tables.len() > 5, "{tables:?}");
+        for table in tables {
+            let add = format!(
+                "set lock_timeout = '1s'; \
+                 alter table {service}.{table} add column of_a_release_to_come text not null default 'new'"
+            );
+            // As a migration is: somebody may be using the table for longer.
+            let mut tries = 0;
+            while let Err(error) = sqlx::raw_sql(AssertSqlSafe(&*add))
+                .execute(&mut owner)
+                .await
+            {
+                tries += 1;
+                assert!(tries < 10, "{table}: {error}");
+            }
+        }
+        let newer = format!("update {service}.schema_version set version = version + 1");
+        let newer = sqlx::query(AssertSqlSafe(newer)).execute(&mut owner).await;
+        assert_eq!(newer.expect("newer").rows_affected(), 1);
+    }
 }
 
 /// Whoever watches gets everything, once and in order.

@@ -1,6 +1,9 @@
 //! Programs whose neighbours are not there, are wrong, or are of another age.
 
-use std::net::SocketAddr;
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
 
 use axum::{Router, routing::get};
 use chassis::lifecycle::Lifecycle;
@@ -10,6 +13,10 @@ use tokio::net::{TcpListener, TcpStream};
 use tonic_health::pb::{
     HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
 };
+
+use kernel::Role;
+use serde_json::json;
+use tests::{COUNTY, Client};
 
 use crate::programs::{Program, Programs, free_address};
 
@@ -73,7 +80,24 @@ async fn a_service_waits_for_its_database() {
     assert_eq!(health(&measures).await, ServingStatus::Serving);
     assert!(!measures.log().contains("swordfish"), "{}", measures.log());
     measures.stop().await;
-    lifecycle.wait(std::time::Duration::from_secs(1)).await;
+    lifecycle.wait(Duration::from_secs(1)).await;
+    programs.remove().await;
+}
+
+#[tokio::test]
+async fn who_calls_a_service_that_starts_is_told_at_once() {
+    let programs = Programs::migrated().await;
+    // The kernel accepts, and no issuer answers: the start takes its time.
+    let issuer = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let keys = format!("http://{}/jwks", issuer.local_addr().expect("an address"));
+    let mut measures = programs.start("measures", &[("BACKSTOP__PROCESS__AUTH__JWKS", &keys)]);
+    measures.logs("\"serving\"").await;
+    let began = Instant::now();
+    assert_eq!(health(&measures).await, ServingStatus::NotServing);
+    let took = began.elapsed();
+    assert!(took < Duration::from_secs(2), "{took:?}");
+    assert!(measures.is_alive());
+    measures.stop().await;
     programs.remove().await;
 }
 
@@ -191,6 +215,38 @@ async fn redis_is_not_waited_for() {
 }
 
 #[tokio::test]
+async fn a_redis_that_refuses_the_password_is_told_and_not_needed() {
+    let programs = Programs::migrated().await;
+    let redis = std::env::var("BACKSTOP_TEST_REDIS_URL").expect("tests/run sets it");
+    let wrong = redis.replace("redis://", "redis://:swordfish@");
+    assert_ne!(wrong, redis);
+    let wrong = [("BACKSTOP__REDIS_URL", &*wrong)];
+    let mut comparison = programs.start("comparison", &wrong);
+    let mut gateway = programs.start("gateway", &[]);
+    comparison.ready().await;
+    gateway.ready().await;
+    let officer = programs.token(Role::CountyOfficer, COUNTY);
+    let officer = Client::new(gateway.listen, officer, "officer");
+    let alerts = officer.send("{ alerts(first: 5) { nodes { id } } }", json!({}));
+    let alerts = alerts.await;
+    assert_eq!(
+        alerts.body["data"]["alerts"]["nodes"],
+        json!([]),
+        "{}",
+        alerts.body
+    );
+    let (_, said) = programs.run("comparison", &["doctor"], &wrong);
+    assert!(
+        said.contains("redis") && !said.contains("swordfish"),
+        "{said}"
+    );
+    assert!(!comparison.log().contains("swordfish"));
+    comparison.stop().await;
+    gateway.stop().await;
+    programs.remove().await;
+}
+
+#[tokio::test]
 async fn the_gateway_waits_for_its_issuer() {
     let programs = Programs::new().await;
     let address = free_address();
@@ -208,6 +264,6 @@ async fn the_gateway_waits_for_its_issuer() {
     });
     gateway.ready().await;
     gateway.stop().await;
-    lifecycle.wait(std::time::Duration::ZERO).await;
+    lifecycle.wait(Duration::ZERO).await;
     programs.remove().await;
 }

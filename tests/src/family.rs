@@ -66,12 +66,13 @@ pub struct Registered {
     pub risk: &'static str,
 }
 
-/// An ID number of nobody, of somebody born on a day of 1980.
+/// An ID number of nobody, of somebody born on a day of 1980, in June as long as there are any.
 #[must_use]
 pub fn id_number() -> String {
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
-    let (day, serial) = (1 + number / 999 % 28, 1 + number % 999);
-    let digits = format!("999999198006{day:02}{serial:03}");
+    let (days, serial) = (number / 999, 1 + number % 999);
+    let (month, day) = (1 + (5 + days / 28) % 12, 1 + days % 28);
+    let digits = format!("9999991980{month:02}{day:02}{serial:03}");
     let bytes: &[u8; 17] = digits.as_bytes().try_into().expect("17 digits");
     format!("{digits}{}", IdNumber::check_character(bytes))
 }

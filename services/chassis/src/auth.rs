@@ -18,7 +18,7 @@ use moka::future::Cache;
 use serde::Deserialize;
 use tonic::{Status, body::Body};
 
-use crate::{config::AuthConfig, error::Error};
+use crate::{client, config::AuthConfig, error::Error, lifecycle::Lifecycle};
 
 /// A token longer than this is not looked at: ours have some 400 bytes.
 const TOKEN_BYTES_MAX: usize = 8 * 1024;
@@ -28,6 +28,8 @@ const LEEWAY_SECONDS: u64 = 60;
 const REFETCH_EVERY: Duration = Duration::from_secs(30);
 /// The same while there is no key at all.
 const FETCH_EVERY: Duration = Duration::from_secs(1);
+/// A key that the issuer has withdrawn, because somebody stole it perhaps, is good no longer than this.
+const RELOAD_EVERY: Duration = Duration::from_secs(5 * 60);
 
 /// A signature is checked once, not in every call that a page makes of every service: that would be most of
 /// what a small call costs. Whoever comes back later is checked again.
@@ -178,6 +180,27 @@ impl Authenticator {
         !self.keys().is_empty()
     }
 
+    /// Asks for the issuer's keys anew; those that are there stay where it does not give any.
+    pub async fn reload(&self) {
+        match load_keys(&self.0.source).await {
+            Ok(keys) => self.take(keys),
+            Err(error) => tracing::warn!(error = format!("{error:#}"), "the issuer's keys stay"),
+        }
+    }
+
+    /// Does so every five minutes.
+    pub fn spawn_reloading(&self, lifecycle: &Lifecycle) {
+        let (own, stopping) = (self.clone(), lifecycle.clone());
+        lifecycle.spawn("issuer", async move {
+            loop {
+                tokio::select! {
+                    () = tokio::time::sleep(RELOAD_EVERY) => own.reload().await,
+                    () = stopping.stopping() => return,
+                }
+            }
+        });
+    }
+
     fn take(&self, keys: Vec<Key>) {
         *self.0.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
         // A key that the issuer has withdrawn vouches for nobody any more.
@@ -201,9 +224,14 @@ impl Authenticator {
         if !self.has_keys().await {
             return Err(Error::Unavailable { what: "issuer" });
         }
-        if let Some(caller) = self.verify_with(&self.keys(), token) {
+        let keys = self.keys();
+        if let Some(caller) = self.verify_with(&keys, token) {
             let known = &self.0.remembered;
             known.insert(caller.token.clone(), caller.clone()).await;
+            if !Arc::ptr_eq(&keys, &self.keys()) {
+                // Those keys are not the issuer's any more, or not all of them.
+                known.invalidate(token).await;
+            }
             return Ok(caller);
         }
         // Perhaps the issuer has rotated its keys; ask, but not for every bad token.
@@ -482,6 +510,8 @@ where
                     request.extensions_mut().insert(caller);
                     inner.call(request).await
                 }
+                // Without the issuer's keys; another replica may have them.
+                Err(error @ Error::Unavailable { .. }) => Ok(client::not_looked_at(error)),
                 Err(error) => Ok(Status::from(error).into_http()),
             }
         })

@@ -34,14 +34,18 @@ use tonic::{
     transport::{self, Endpoint, Error as TransportError},
 };
 
-use crate::{auth::Caller, telemetry, tls::Tls};
+use crate::{auth::Caller, error::Error, telemetry, tls::Tls};
 
 /// Longest that a call to another service may take; a page that waits longer helps nobody.
 pub const DEADLINE: Duration = Duration::from_secs(5);
+/// Where a call says how long it waits.
+const GRPC_TIMEOUT: &str = "grpc-timeout";
+/// Longest that a replica takes to be connected, and once more to greet by TLS.
+const CONNECT_WITHIN: Duration = Duration::from_secs(2);
 /// Largest answer that is read: a page of 100 with everything in it is far below.
 pub const MESSAGE_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// A header of answers by a service that waits for what it needs: the call was not looked at.
-pub(crate) const WAITING: &str = "backstop-waiting";
+const WAITING: &str = "backstop-waiting";
 
 /// Names are looked up again with the first call after so long: a new replica gets calls, one that went
 /// gets none.
@@ -54,7 +58,8 @@ const LOOK_UP_WITHIN: Duration = Duration::from_secs(1);
 const REST: Duration = Duration::from_secs(1);
 /// Replicas of a service that are used; a county has two or three.
 const REPLICAS_MAX: usize = 64;
-/// Of a thousand calls so many may be made twice: a service that is gone is not asked twice as often.
+/// Of a thousand calls so many may be made twice where nobody is well: a service that is gone is not asked twice
+/// as often.
 const REPLAYS_PER_MILLE: i64 = 100;
 /// Replays that may be made at once, after a while without any.
 const REPLAYS_SAVED_MAX: i64 = 50;
@@ -183,6 +188,8 @@ struct Replica {
     rests_until_ms: AtomicU64,
 }
 
+type Answer = Result<http::Response<Body>, tonic::codegen::StdError>;
+
 /// A call on its way.
 struct OnItsWay<'a>(&'a Replica);
 
@@ -193,6 +200,10 @@ impl Drop for OnItsWay<'_> {
 }
 
 impl Replica {
+    fn rests(&self, now_ms: u64) -> bool {
+        self.rests_until_ms.load(Ordering::Relaxed) > now_ms
+    }
+
     async fn call(
         &self,
         request: http::Request<Body>,
@@ -205,14 +216,24 @@ impl Replica {
     }
 }
 
+/// An answer to a call that was not looked at, so that its caller goes to another replica.
+pub(crate) fn not_looked_at(error: Error) -> http::Response<Body> {
+    let mut answer = Status::from(error).into_http();
+    let waiting = http::HeaderValue::from_static("true");
+    answer.headers_mut().insert(WAITING, waiting);
+    answer
+}
+
 /// What a request says. A replica that is told may go; then another one is told, from the beginning, as long as
-/// all of it that was read is still here. Both may have heard it: its effect happens once by its `request_id`, or
-/// it has none.
+/// all of it that was read is still here. Both may have heard it: a command's effect happens once by its
+/// `request_id`, and a row of a file is known by what it says.
 struct Content {
     rest: Fuse<BodyStream<Body>>,
     read: Vec<Bytes>,
     read_bytes: usize,
     is_kept: bool,
+    /// Its sender broke off, no replica did.
+    is_broken: bool,
     /// Counts who was told; nobody but the last one hears more.
     told: usize,
 }
@@ -224,19 +245,23 @@ impl Content {
             read: Vec::new(),
             read_bytes: 0,
             is_kept: true,
+            is_broken: false,
             told: 0,
         }))
     }
 
-    /// All of it from the beginning.
-    fn body(content: &Arc<Mutex<Self>>) -> Body {
+    /// All of it from the beginning, where that is still here.
+    fn body(content: &Arc<Mutex<Self>>) -> Option<Body> {
         let content = content.clone();
         let mut own = locked(&content);
+        if !own.is_kept {
+            return None;
+        }
         own.told += 1;
         let (told, mut at) = (own.told, 0);
         drop(own);
         let frames = stream::poll_fn(move |cx| locked(&content).poll_next(told, &mut at, cx));
-        Body::new(StreamBody::new(frames))
+        Some(Body::new(StreamBody::new(frames)))
     }
 
     fn poll_next(
@@ -267,7 +292,7 @@ impl Content {
                 *at = self.read.len();
             }
             // What broke off is not whole; said again it would seem to be.
-            Some(Err(_)) => self.is_kept = false,
+            Some(Err(_)) => (self.is_kept, self.is_broken) = (false, true),
             Some(Ok(None)) | None => {}
         }
         Poll::Ready(frame)
@@ -421,7 +446,7 @@ impl Inner {
         let endpoint = Endpoint::from_shared(format!("{scheme}://{address}"))
             .map_err(io::Error::other)?
             .origin(origin.parse().map_err(io::Error::other)?)
-            .connect_timeout(Duration::from_secs(2))
+            .connect_timeout(CONNECT_WITHIN)
             .tcp_nodelay(true)
             // A black hole is found within 20 s.
             .http2_keep_alive_interval(Duration::from_secs(10))
@@ -430,6 +455,7 @@ impl Inner {
         let endpoint = match &self.tls {
             Some(tls) if place.https => {
                 let config = tls.client().domain_name(&place.host);
+                let config = config.timeout(CONNECT_WITHIN);
                 endpoint.tls_config(config).map_err(io::Error::other)?
             }
             _ => endpoint,
@@ -446,13 +472,16 @@ impl Inner {
     /// is no other.
     fn pick(&self, replicas: &Replicas, tried: Option<SocketAddr>) -> Option<Arc<Replica>> {
         let now = self.now_ms();
-        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+        // A call that is made again takes no turn: else each would begin where the one before did.
+        let turn = match tried {
+            None => self.turn.fetch_add(1, Ordering::Relaxed),
+            Some(_) => self.turn.load(Ordering::Relaxed),
+        };
         let many = replicas.all.len();
         let ordered = (0..many).filter_map(|at| replicas.all.get((at + turn) % many));
         let best = ordered.min_by_key(|replica| {
-            let rests = replica.rests_until_ms.load(Ordering::Relaxed) > now;
             let calls = replica.calls.load(Ordering::Relaxed);
-            (tried == Some(replica.address), rests, calls)
+            (tried == Some(replica.address), replica.rests(now), calls)
         });
         best.cloned()
     }
@@ -481,33 +510,38 @@ impl Inner {
         let _ = (self.replays).fetch_update(Ordering::Relaxed, Ordering::Relaxed, save);
     }
 
-    async fn call(
-        &self,
-        request: http::Request<Body>,
-    ) -> Result<http::Response<Body>, tonic::codegen::StdError> {
+    async fn call(&self, request: http::Request<Body>) -> Answer {
+        let ends = request.headers().contains_key(GRPC_TIMEOUT);
+        let call = self.call_twice(request);
+        if !ends {
+            return call.await;
+        }
+        // tonic's own time begins when there is a connection.
+        let answer = tokio::time::timeout(DEADLINE, call).await;
+        answer.unwrap_or_else(|_| Err(unavailable(&"no answer in time")))
+    }
+
+    async fn call_twice(&self, request: http::Request<Body>) -> Answer {
         self.save();
         let (parts, body) = request.into_parts();
         let content = Content::of(body);
-        let request = || http::Request::from_parts(parts.clone(), Content::body(&content));
-        match self.attempt(request(), None).await {
-            (answer, Some(broken)) if locked(&content).is_kept && self.may_replay() => {
-                let (again, _) = self.attempt(request(), Some(broken)).await;
-                // The first one's reason is as good when both have one.
-                again.or(answer)
-            }
-            (answer, _) => answer,
+        let (answer, broken) = self.attempt(&parts, &content, None).await;
+        if broken.is_none() {
+            return answer;
         }
+        let (again, _) = self.attempt(&parts, &content, broken).await;
+        // The first one's reason is as good when both have one.
+        again.or(answer)
     }
 
-    /// The answer, and the replica that did not look at the call.
+    /// The answer, and the replica that did not look at the call. After one that did not (`tried`) it may be that
+    /// nobody is asked any more.
     async fn attempt(
         &self,
-        request: http::Request<Body>,
+        parts: &http::request::Parts,
+        content: &Arc<Mutex<Content>>,
         tried: Option<SocketAddr>,
-    ) -> (
-        Result<http::Response<Body>, tonic::codegen::StdError>,
-        Option<SocketAddr>,
-    ) {
+    ) -> (Answer, Option<SocketAddr>) {
         let replicas = match self.current().await {
             Ok(replicas) => replicas,
             Err(error) => return (Err(unavailable(&error)), None),
@@ -515,17 +549,25 @@ impl Inner {
         let Some(replica) = self.pick(&replicas, tried) else {
             return (Err(unavailable(&"no replica")), None);
         };
+        // One that is well has not been asked yet, and is not asked more often than without the other.
+        if tried.is_some() && replica.rests(self.now_ms()) && !self.may_replay() {
+            return (Err(unavailable(&"asked often enough")), None);
+        }
+        let Some(body) = Content::body(content) else {
+            return (Err(unavailable(&"cannot be said again")), None);
+        };
+        let request = http::Request::from_parts(parts.clone(), body);
         match replica.call(request).await {
             Ok(answer) if answer.headers().contains_key(WAITING) => {
                 self.broke(&replica, &"is not ready");
                 (Ok(answer), Some(replica.address))
             }
             Ok(answer) => (Ok(answer), None),
+            // Slow is not broken, and asking twice makes nobody faster. Nor is one whom its caller left.
+            Err(error) if is_timeout(&error) || locked(content).is_broken => {
+                (Err(error.into()), None)
+            }
             Err(error) => {
-                if is_timeout(&error) {
-                    // Slow is not broken, and asking twice makes nobody faster.
-                    return (Err(error.into()), None);
-                }
                 let why = chain(&error);
                 self.broke(&replica, &why);
                 (Err(unavailable(&why)), Some(replica.address))
@@ -686,8 +728,8 @@ mod tests {
         assert_eq!(gone.code(), tonic::Code::Unavailable);
     }
 
-    /// It takes what it is told, and goes without a word.
-    async fn deserter() -> (SocketAddr, Arc<AtomicUsize>, Lifecycle) {
+    /// It takes what it is told for a while, and goes without a word.
+    async fn deserter(after: Duration) -> (SocketAddr, Arc<AtomicUsize>, Lifecycle) {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
         let deserted = Arc::new(AtomicUsize::new(0));
@@ -696,8 +738,7 @@ mod tests {
         lifecycle.spawn("deserter", async move {
             while let Ok((mut socket, _)) = listener.accept().await {
                 let mut heard = [0; 16 * 1024];
-                // Until the call has come, with what it says.
-                tokio::time::sleep(Duration::from_millis(50)).await;
+                tokio::time::sleep(after).await;
                 let _ = socket.read(&mut heard).await;
                 counted.fetch_add(1, Ordering::Relaxed);
             }
@@ -707,7 +748,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_replica_that_goes_when_it_was_told_costs_no_call() {
-        let (one, deserted, first) = deserter().await;
+        // Until the call has come, with what it says.
+        let (one, deserted, first) = deserter(Duration::from_millis(50)).await;
         let (two, second) = replica(ServingStatus::Serving).await;
         let channel = channel(&format!("http://{one},http://{two}")).expect("URLs");
         let mut client = HealthClient::new(channel);
@@ -723,7 +765,7 @@ mod tests {
 
     /// Reads what one is told until it ends or breaks off; how many bytes, and whether it was whole.
     async fn hear(content: &Arc<Mutex<Content>>, pieces: usize) -> (usize, bool) {
-        let mut heard = BodyStream::new(Content::body(content)).take(pieces);
+        let mut heard = BodyStream::new(Content::body(content).expect("kept")).take(pieces);
         let mut bytes = 0;
         while let Some(frame) = heard.next().await {
             match frame {
@@ -745,7 +787,7 @@ mod tests {
         let little = said(vec![piece(10), piece(20), piece(30)]);
         assert_eq!(hear(&little, 2).await, (30, true));
         assert!(locked(&little).is_kept);
-        let mut first = BodyStream::new(Content::body(&little));
+        let mut first = BodyStream::new(Content::body(&little).expect("kept"));
         assert_eq!(hear(&little, 9).await, (60, true));
         assert_eq!(hear(&little, 9).await, (60, true));
         let late = first.next().await.expect("an end");
@@ -754,11 +796,15 @@ mod tests {
         let much = said(vec![piece(10), piece(KEPT_BYTES_MAX), piece(30)]);
         assert_eq!(hear(&much, 1).await, (10, true));
         assert_eq!(hear(&much, 9).await, (KEPT_BYTES_MAX + 40, true));
-        assert!(!locked(&much).is_kept, "its beginning is not here any more");
+        let again = Content::body(&much);
+        assert!(again.is_none(), "its beginning is not here any more");
 
         let broken = said(vec![piece(10), Err(Status::cancelled("not whole"))]);
         assert_eq!(hear(&broken, 9).await, (10, false));
-        assert!(!locked(&broken).is_kept, "it would seem to be whole");
+        assert!(
+            Content::body(&broken).is_none(),
+            "it would seem to be whole"
+        );
     }
 
     #[tokio::test]
@@ -822,17 +868,36 @@ mod tests {
 
     #[tokio::test]
     async fn a_service_that_is_gone_is_not_asked_twice_as_often() {
-        let (one, first) = replica(ServingStatus::Serving).await;
-        first.wait(Duration::from_secs(5)).await;
-        let channel = channel(&format!("http://{one}")).expect("a URL");
-        let inner = channel.0.clone();
+        let (address, asked, gone) = deserter(Duration::ZERO).await;
+        let channel = channel(&format!("http://{address}")).expect("a URL");
         let mut client = HealthClient::new(channel);
-        let before = inner.turn.load(Ordering::Relaxed);
         for _ in 0..1000 {
             let _ = ask(&mut client).await.expect_err("nobody is there");
         }
-        let attempts = inner.turn.load(Ordering::Relaxed) - before;
-        assert!(attempts <= 1150, "{attempts} attempts for 1000 calls");
+        let attempts = asked.load(Ordering::Relaxed);
+        assert!(
+            (1000..=1150).contains(&attempts),
+            "{attempts} attempts for 1000 calls"
+        );
+        gone.wait(Duration::ZERO).await;
+    }
+
+    #[tokio::test]
+    async fn a_replica_that_stays_away_costs_no_call_however_long() {
+        let (one, first) = replica(ServingStatus::Serving).await;
+        let (two, second) = replica(ServingStatus::Serving).await;
+        first.wait(Duration::from_secs(5)).await;
+        let channel = channel(&format!("http://{one},http://{two}")).expect("URLs");
+        let inner = channel.0.clone();
+        let mut client = HealthClient::new(channel);
+        for _ in 0..500 {
+            // As calls that come more than a second apart.
+            for replica in &inner.replicas().all {
+                replica.rests_until_ms.store(0, Ordering::Relaxed);
+            }
+            ask(&mut client).await.expect("answered");
+        }
+        second.wait(Duration::from_secs(5)).await;
     }
 
     /// As `server` has it, in fast motion.
@@ -870,6 +935,28 @@ mod tests {
         let next = stream.message().await.expect("a stream").expect("a status");
         assert_eq!(next.status, 2, "the stream outlived its connection's age");
         lifecycle.wait(Duration::ZERO).await;
+    }
+
+    #[tokio::test]
+    async fn a_caller_that_breaks_off_leaves_its_replica_as_it_was() {
+        let (address, serving) = replica(ServingStatus::Serving).await;
+        let channel = channel(&format!("http://{address}")).expect("a URL");
+        let inner = channel.0.clone();
+        ask(&mut HealthClient::new(channel.clone()))
+            .await
+            .expect("answered");
+        let frames = [
+            Ok(Frame::data(Bytes::from_static(&[0]))),
+            Err(Status::cancelled("gone")),
+        ];
+        let request = http::Request::post("/grpc.health.v1.Health/Check")
+            .header("content-type", "application/grpc")
+            .body(Body::new(StreamBody::new(stream::iter(frames))));
+        let answer = inner.call(request.expect("a request")).await;
+        assert!(answer.is_err(), "{answer:?}");
+        let replicas = inner.replicas();
+        assert!(!replicas.all[0].rests(inner.now_ms()), "no replica broke");
+        serving.wait(Duration::from_secs(5)).await;
     }
 
     #[tokio::test]

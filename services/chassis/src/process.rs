@@ -78,7 +78,8 @@ pub fn main<S: Service>() -> ExitCode {
     let migrate = Command::new("migrate")
         .about("Brings the schema to this program's version and ends; needs process.database only")
         .arg(flag("dry-run", "Says what would run, and runs nothing"));
-    let witness = "A checkpoint that a witness holds (its state file); may be given several times";
+    let witness = "A checkpoint that a witness holds (its state file), - for standard input; may be given \
+                   several times";
     let witness = Arg::new("witness").long("witness").help(witness);
     let witness = witness.value_name("FILE").action(ArgAction::Append);
     let verification = Command::new("verify")
@@ -125,7 +126,11 @@ async fn verify<S: Service>(
     for file in witnesses {
         let log = log.as_ref();
         let log = log.context("--witness: this ledger is not sealed")?;
-        let note = std::fs::read_to_string(file);
+        // Where the program runs there may be no way to put a file.
+        let note = match file.to_str() {
+            Some("-") => std::io::read_to_string(std::io::stdin()),
+            _ => std::fs::read_to_string(file),
+        };
         let note = note.with_context(|| format!("cannot read {}", file.display()))?;
         known.push(verification::known(log, &note, file.display().to_string())?);
     }

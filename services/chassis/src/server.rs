@@ -2,6 +2,7 @@
 //! shutdown that lets requests end.
 
 use std::{
+    future::Future,
     sync::LazyLock,
     task::{Context, Poll},
     time::{Duration, Instant},
@@ -10,6 +11,7 @@ use std::{
 use futures::future::BoxFuture;
 use opentelemetry::metrics::Histogram;
 use tokio::net::TcpListener;
+use tokio_util::sync::{CancellationToken, DropGuard};
 use tonic::{
     body::Body,
     service::Routes,
@@ -23,6 +25,8 @@ use tracing::Instrument;
 
 use crate::{
     auth::{AuthLayer, Authenticator},
+    client,
+    error::Error,
     lifecycle::{Lifecycle, Runtime},
     pg::Database,
     startup, telemetry,
@@ -54,6 +58,8 @@ static DURATION: LazyLock<Histogram<f64>> = LazyLock::new(|| {
 pub struct Socket {
     listener: TcpListener,
     tls: Option<Tls>,
+    /// Ends whoever answers until it is served.
+    waiting: Option<DropGuard>,
 }
 
 impl From<TcpListener> for Socket {
@@ -66,14 +72,67 @@ impl Socket {
     /// A socket that was bound.
     #[must_use]
     pub const fn new(listener: TcpListener, tls: Option<Tls>) -> Self {
-        Self { listener, tls }
+        Self {
+            listener,
+            tls,
+            waiting: None,
+        }
+    }
+
+    /// The same, answered from now on: who connects to a process that starts is told to go elsewhere. Where nobody
+    /// accepts, the kernel does, and a call would wait until its time is over.
+    pub(crate) async fn waiting(
+        listener: TcpListener,
+        tls: Option<Tls>,
+        lifecycle: &Lifecycle,
+    ) -> std::io::Result<Self> {
+        // The socket stays open when its first server has ended.
+        let listener = listener.into_std()?;
+        let second = TcpListener::from_std(listener.try_clone()?)?;
+        let waiting = CancellationToken::new();
+        let mut socket = Self::new(TcpListener::from_std(listener)?, tls.clone());
+        socket.waiting = Some(waiting.clone().drop_guard());
+        let second = Self::new(second, tls);
+        let own = lifecycle.clone();
+        let not_ready = not_ready().await;
+        lifecycle.spawn("waiting", async move {
+            let until = async {
+                tokio::select! {
+                    () = waiting.cancelled() => {}
+                    () = own.stopping() => {}
+                }
+            };
+            if let Err(error) = second.serve_until(not_ready, &own, until).await {
+                tracing::warn!(%error, "who connects during the start is not answered");
+            }
+        });
+        Ok(socket)
     }
 
     /// Serves until the shutdown begins, then lets running requests end.
-    pub(crate) async fn serve<L, B>(
+    async fn serve<L, B>(mut self, router: Router<L>, lifecycle: &Lifecycle) -> anyhow::Result<()>
+    where
+        L: tower::Layer<Routes> + Clone,
+        L::Service: tower::Service<http::Request<Body>, Response = http::Response<B>>
+            + Clone
+            + Send
+            + 'static,
+        B: tonic::codegen::Body<Data = bytes::Bytes> + Send + 'static,
+        B::Error: Into<tonic::codegen::StdError>,
+        <L::Service as tower::Service<http::Request<Body>>>::Future: Send,
+        <L::Service as tower::Service<http::Request<Body>>>::Error:
+            Into<tonic::codegen::StdError> + Send + 'static,
+    {
+        drop(self.waiting.take());
+        self.serve_until(router, lifecycle, lifecycle.stopping())
+            .await
+    }
+
+    async fn serve_until<L, B>(
         self,
         router: Router<L>,
         lifecycle: &Lifecycle,
+        until: impl Future<Output = ()>,
     ) -> anyhow::Result<()>
     where
         L: tower::Layer<Routes> + Clone,
@@ -90,14 +149,14 @@ impl Socket {
         match self.tls {
             Some(tls) => {
                 let incoming = tls.incoming(self.listener, lifecycle);
-                let served = router.serve_with_incoming_shutdown(incoming, lifecycle.stopping());
+                let served = router.serve_with_incoming_shutdown(incoming, until);
                 served.await?;
             }
             None => {
                 // Said here: the builder's own setting does not reach a listener that is given. Without
                 // it an answer waits up to 40 ms for the acknowledgement of its first half.
                 let incoming = TcpIncoming::from(self.listener).with_nodelay(Some(true));
-                let served = router.serve_with_incoming_shutdown(incoming, lifecycle.stopping());
+                let served = router.serve_with_incoming_shutdown(incoming, until);
                 served.await?;
             }
         }
@@ -117,6 +176,7 @@ pub async fn serve(
     runtime: &Runtime,
 ) -> anyhow::Result<()> {
     database.spawn_forgetting(&runtime.lifecycle);
+    authenticator.spawn_reloading(&runtime.lifecycle);
     let (health, health_service) = tonic_health::server::health_reporter();
     let lifecycle = runtime.lifecycle.clone();
     look(&lifecycle, &authenticator, &database).await;
@@ -148,6 +208,16 @@ pub async fn serve(
         .add_service(health_service)
         .add_service(reflection);
     socket.into().serve(router, &runtime.lifecycle).await
+}
+
+/// Answers health with NOT_SERVING and everything else with UNAVAILABLE.
+async fn not_ready() -> Router {
+    let (health, service) = tonic_health::server::health_reporter();
+    let not_serving = tonic_health::ServingStatus::NotServing;
+    health.set_service_status("", not_serving).await;
+    let refuse = || async { client::not_looked_at(Error::Unavailable { what: "service" }) };
+    let router = Routes::new(service).into_axum_router().fallback(refuse);
+    Server::builder().add_routes(Routes::from(router))
 }
 
 /// Looks at what every service needs.

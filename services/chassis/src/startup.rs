@@ -13,17 +13,16 @@ use proto::{
 };
 use sqlx::migrate::Migrator;
 use tokio::net::TcpListener;
-use tonic::{Status, service::Routes, transport::Server};
+use tonic::service::Routes;
 
 use crate::{
     access_log::AccessLog,
     access_server::AccessServer,
     auth::Authenticator,
-    client::{Peers, WAITING},
+    client::Peers,
     config::ProcessConfig,
-    error::Error,
     feed_server::FeedServer,
-    lifecycle::{Lifecycle, Runtime},
+    lifecycle::Runtime,
     pg::{self, Database, SchemaVersion},
     server::{self, Socket},
     telemetry,
@@ -105,26 +104,21 @@ pub async fn start(
     let tls = tls.map(|tls| Tls::open(tls, section, &runtime.lifecycle));
     let tls = tls.transpose()?;
     let peers = Peers::new(&config.peers, "process.peers", tls.clone());
+    let socket = Socket::waiting(listener, tls, &runtime.lifecycle).await?;
     let authenticator = Authenticator::new(&config.auth).await.context(JWKS)?;
     let own = SchemaVersion::of(migrator);
-    let (database, listener) = match look(config, schema, own, runtime).await {
+    let database = match look(config, schema, own, runtime).await {
         Err(obstacle) if obstacle.can_pass() => {
             note(runtime, &obstacle);
-            // The socket stays open when its first server has ended.
-            let listener = listener.into_std()?;
-            let waiting = TcpListener::from_std(listener.try_clone()?)?;
-            let waiting = say_not_ready(Socket::new(waiting, tls.clone()), &runtime.lifecycle);
-            let database = tokio::select! {
+            tokio::select! {
                 found = wait(config, schema, own, runtime) => found?,
-                served = waiting => return served.map(|()| None),
                 () = runtime.lifecycle.stopping() => return Ok(None),
-            };
-            (database, TcpListener::from_std(listener)?)
+            }
         }
-        looked => (looked?, listener),
+        looked => looked?,
     };
     Ok(Some(Started {
-        socket: Socket::new(listener, tls),
+        socket,
         peers,
         authenticator,
         database,
@@ -244,21 +238,4 @@ async fn wait(
     runtime.lifecycle.there(URL);
     tracing::info!(setting = URL, "is there");
     Ok(found)
-}
-
-/// Answers health with NOT_SERVING and everything else with UNAVAILABLE.
-async fn say_not_ready(socket: Socket, lifecycle: &Lifecycle) -> anyhow::Result<()> {
-    let (health, service) = tonic_health::server::health_reporter();
-    let not_serving = tonic_health::ServingStatus::NotServing;
-    health.set_service_status("", not_serving).await;
-    let refuse = || async {
-        let refused = Status::from(Error::Unavailable { what: "service" });
-        let mut answer = refused.into_http::<tonic::body::Body>();
-        let waiting = http::HeaderValue::from_static("true");
-        answer.headers_mut().insert(WAITING, waiting);
-        answer
-    };
-    let router = Routes::new(service).into_axum_router().fallback(refuse);
-    let router = Server::builder().add_routes(Routes::from(router));
-    socket.serve(router, lifecycle).await
 }

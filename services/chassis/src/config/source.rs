@@ -110,6 +110,12 @@ impl Settings {
                 let path = path.to_lowercase();
                 let path: Vec<String> = path.split("__").map(str::to_owned).collect();
                 from_environment.push((path, Value::String(value), From::Variable(name)));
+            } else if let Some(rest) = name.strip_prefix("BACKSTOP_")
+                && rest.contains("__")
+            {
+                bail!(
+                    "{name} is no setting; settings begin with two underscores: BACKSTOP__{rest}"
+                );
             }
         }
         if let Some(name) = file {
@@ -415,6 +421,16 @@ mod tests {
         assert_eq!(config.witnesses, ["a", "b"]);
         assert!(config.shown && config.cache.is_none());
         assert_eq!(config.listen.port(), 1);
+    }
+
+    #[test]
+    fn a_setting_with_one_underscore_is_not_passed_over() {
+        let refused = refused(&[LISTEN, URL, ("BACKSTOP_DATABASE__MAX_CONNECTIONS", "5")]);
+        assert!(
+            refused.contains("BACKSTOP__DATABASE__MAX_CONNECTIONS"),
+            "{refused}"
+        );
+        read(&[LISTEN, URL, ("BACKSTOP_LISTEN", "127.0.0.1:1")]).expect("somebody else's");
     }
 
     #[test]

@@ -23,8 +23,8 @@ const LOCK: i64 = 729_431;
 const CONNECT_TRIES: usize = 9;
 /// Another migration takes minutes at most; whoever waits longer is told.
 const LOCK_WITHIN: &str = "15min";
-/// A statement that waits for a table makes everybody behind it wait. It gives up after 2 s, and the
-/// migration is tried again so often, with others in between: two minutes in all.
+/// A statement that waits for a table makes everybody behind it wait. It gives up after 1 s, and the
+/// migration is tried again so often, with others in between: well over a minute in all.
 const STATEMENT_TRIES: usize = 20;
 
 /// How old a schema is, and how old a program may be.
@@ -240,7 +240,8 @@ async fn migrate_locked(
         tracing::info!(schema, "the schema is newer than this program, and fits it");
         return Ok(());
     }
-    connection.execute("set lock_timeout = '2s'").await?;
+    // Others wait behind a statement that waits, and give up after two seconds.
+    connection.execute("set lock_timeout = '1s'").await?;
     let role = format!("backstop_{schema}");
     // Asked before done: an exception block is more than the embedded server can take.
     let prepare = format!(

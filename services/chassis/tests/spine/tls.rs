@@ -7,7 +7,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use chassis::{
@@ -148,6 +148,24 @@ async fn only_members_of_the_deployment_talk() {
     clients.wait(Duration::from_secs(5)).await;
     runtime.lifecycle.wait(Duration::from_secs(5)).await;
     done(test, [database]).await;
+}
+
+#[tokio::test]
+async fn a_server_that_greets_nobody_costs_no_more_than_a_call_may() {
+    let folder = tempfile::tempdir().expect("a folder");
+    // The kernel accepts, and nobody does.
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await;
+    let listener = listener.expect("a port");
+    let url = format!("https://{}", listener.local_addr().expect("an address"));
+    let clients = Lifecycle::new();
+    let own = Authority::new().issue(&folder, "client", 2090);
+    let mut client = client(&url, &own, &clients);
+    let began = Instant::now();
+    let gone = ask(&mut client).await.expect_err("nobody greets");
+    assert_eq!(gone.code(), Code::Unavailable);
+    let took = began.elapsed();
+    assert!(took < Duration::from_millis(5500), "{took:?}");
+    clients.wait(Duration::from_secs(5)).await;
 }
 
 #[tokio::test]

@@ -106,6 +106,25 @@ async fn a_subscriber_sees_its_scope_and_what_it_asked_for() {
     done(test, [database]).await;
 }
 
+#[tokio::test]
+async fn a_key_that_its_issuer_withdrew_vouches_for_nobody() {
+    let (old, new) = (issuer(9), issuer(8));
+    let own = authenticator(&old, "spine").await;
+    let token = |issuer: &TestIssuer| issuer.token("somebody", Role::CountyOfficer, COUNTY, None);
+    own.verify(&token(&old)).await.expect("a good token");
+    let keys = old.folder().join("jwks.json");
+    std::fs::copy(new.folder().join("jwks.json"), &keys).expect("copied");
+    own.reload().await;
+    let withdrawn = own.verify(&token(&old)).await;
+    assert!(matches!(withdrawn, Err(Error::Unauthenticated)));
+    own.verify(&token(&new)).await.expect("a good token");
+    std::fs::write(&keys, "no keys").expect("written");
+    own.reload().await;
+    own.verify(&token(&new))
+        .await
+        .expect("keys that were there stay");
+}
+
 /// Tokens that are not good, each for another reason.
 fn bad_tokens(issuer: &TestIssuer, good: &Value) -> Vec<(&'static str, String)> {
     let now = Clock::system().now().timestamp();
