@@ -203,6 +203,17 @@ fn compose_gives_every_process_what_it_needs() {
     for process in SERVICES.into_iter().chain(["gateway"]) {
         let service = &file["services"][process];
         let given = compose_environment(service);
+        let listens: BTreeSet<String> = given
+            .iter()
+            .filter(|(name, _)| name.ends_with("LISTEN"))
+            .map(|(_, address)| address.clone())
+            .collect();
+        let ports = match process {
+            "gateway" => vec![HTTP],
+            _ => vec![GRPC, METRICS],
+        };
+        let expected = ports.iter().map(|port| format!("0.0.0.0:{port}"));
+        assert_eq!(listens, expected.collect(), "{process}");
         check_settings("docker-compose.yml", process, "http", given);
         assert_eq!(service["command"][0], process);
         let health: Value =
@@ -222,6 +233,31 @@ fn compose_gives_every_process_what_it_needs() {
         let after = &file["services"][process]["depends_on"][format!("migrate-{process}")];
         assert_eq!(after["condition"], "service_completed_successfully");
     }
+}
+
+#[test]
+fn compose_shows_and_watches_the_ports_of_the_processes() {
+    let shown = &compose()["services"]["gateway"]["ports"];
+    let shown: Vec<String> = items(shown)
+        .map(|port| defaults(port.as_str().expect("a text")))
+        .collect();
+    assert_eq!(shown, [format!("127.0.0.1:{HTTP}:{HTTP}")]);
+    let prometheus: Value = serde_yaml::from_str(&read("compose/prometheus.yml")).expect("YAML");
+    let jobs = items(&prometheus["scrape_configs"]).map(|job| {
+        let targets = items(&job["static_configs"])
+            .flat_map(|of| items(&of["targets"]))
+            .map(|target| target.as_str().expect("a text").to_owned());
+        let name = job["job_name"].as_str().expect("a name").to_owned();
+        (name, targets.collect())
+    });
+    let jobs: BTreeMap<String, BTreeSet<String>> = jobs.collect();
+    let services = SERVICES.map(|service| format!("{service}:{METRICS}"));
+    // The alert on a process that is down goes by these names of jobs.
+    let expected = [
+        ("services".to_owned(), services.into()),
+        ("gateway".to_owned(), [format!("gateway:{HTTP}")].into()),
+    ];
+    assert_eq!(jobs, expected.into());
 }
 
 #[test]
@@ -507,10 +543,9 @@ fn mutual_tls_is_a_component() {
         assert_eq!(certificate["spec"]["dnsNames"][0], process);
         if process != "gateway" {
             patch("Service");
-            for (probe, path) in [("startupProbe", "/startupz"), ("readinessProbe", "/readyz")] {
-                assert!(container[probe]["grpc"].is_null(), "{process}: {probe}");
-                assert_eq!(container[probe]["httpGet"]["path"], path);
-            }
+            let readiness = &container["readinessProbe"];
+            assert!(readiness["grpc"].is_null(), "{process}");
+            assert_eq!(readiness["httpGet"]["path"], "/readyz");
         }
     }
 }
@@ -600,8 +635,6 @@ fn pods_stop_no_sooner_than_their_requests_end() {
                 "{process}: {probe}"
             );
         }
-        let asked = &pod["containers"][0]["startupProbe"]["httpGet"]["path"];
-        assert!(asked.is_null() || asked == "/startupz", "{process}");
         let class = pod["priorityClassName"].as_str().expect("a priority");
         assert!(
             object("PriorityClass", class)["value"].is_u64(),
@@ -616,6 +649,36 @@ fn pods_stop_no_sooner_than_their_requests_end() {
             deployment["spec"]["replicas"]
         );
     }
+}
+
+#[test]
+fn connections_of_all_pods_fit_into_postgresql() {
+    let key = keys_of("measures")
+        .into_iter()
+        .find(|key| key.name() == "process.database.max_connections");
+    let pool = key.and_then(|key| key.default?.as_u64());
+    let pool = pool.expect("a number");
+    let mut taken = 0;
+    for process in SERVICES {
+        let deployment = object("Deployment", process);
+        let container = &deployment["spec"]["template"]["spec"]["containers"][0];
+        let mut environment = pod_environment(container).into_iter();
+        assert!(environment.all(|(name, _)| !name.contains("MAX_CONNECTIONS")));
+        let most = object("HorizontalPodAutoscaler", process)["spec"]["maxReplicas"].as_u64();
+        let most = most.expect("a number");
+        let surge = deployment["spec"]["strategy"]["rollingUpdate"]["maxSurge"].as_u64();
+        // While all are replaced, those that end are there beside those that take their place.
+        let pods = (2 * most).max(most + surge.expect("a number"));
+        // Who verifies takes one more than the pool has.
+        taken += pods * (pool + 1);
+    }
+    let job = object("Job", "migrate");
+    taken += items(&job["spec"]["template"]["spec"]["containers"]).count() as u64;
+    let parameters = &object("Cluster", "postgres")["spec"]["postgresql"]["parameters"];
+    let there = parameters["max_connections"].as_str().expect("a text");
+    let there: u64 = there.parse().expect("a number");
+    // PostgreSQL keeps three for its superuser; the operator, a backup and an administrator have some.
+    assert!(taken + 20 <= there, "{taken} of {there} connections");
 }
 
 /// Names of the pods that a rule lets in or out, on this port.

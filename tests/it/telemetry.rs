@@ -148,6 +148,19 @@ fn every_alert_fires_when_it_should_and_then_alone() {
     assert!(promtool.status.success(), "{said}");
 }
 
+/// Of a process without a target there is no `up`.
+#[test]
+fn every_process_is_missed_by_name() {
+    let alerts = alerts();
+    let down = alerts.iter().find(|alert| alert["alert"] == "ProcessDown");
+    let down = down.and_then(|alert| alert["expr"].as_str());
+    let down = down.expect("an expression");
+    for process in SERVICES.into_iter().chain(["gateway"]) {
+        let missed = format!("absent(backstop_ready{{process=\"{process}\"}})");
+        assert!(down.contains(&missed), "{process}");
+    }
+}
+
 #[test]
 fn compose_and_cluster_use_the_same_rules() {
     let compose = fs::read_to_string(root().join("docker-compose.yml")).expect("readable");

@@ -1,6 +1,7 @@
 //! Files of sheets: XLSX and CSV in UTF-8 or GB18030, read twice. The first reading looks at the
 //! whole file, so that nothing of a file that is broken, too long or headed wrongly goes in; the
-//! second gives its households in batches. Memory does not grow with the file.
+//! second gives its households in batches. Memory does not grow with the file, but for a workbook's texts, whose
+//! room all workbooks share.
 
 mod csv_rows;
 mod group;
@@ -56,7 +57,10 @@ impl From<Unusable> for Error {
         let one = |code, expected: &str| Self::invalid("file", code, expected);
         match unusable {
             Unusable::Malformed => one("MALFORMED_FILE", "a readable .xlsx or .csv file"),
-            Unusable::UnpacksTooLarge => one("FILE_TOO_LARGE", "at most 512 MiB when unpacked"),
+            Unusable::UnpacksTooLarge => one(
+                "FILE_TOO_LARGE",
+                "at most 512 MiB when unpacked, with texts of at most 112 MiB in memory",
+            ),
             Unusable::Macros => one("FILE_WITH_MACROS", "a workbook without macros"),
             Unusable::NoHeaders => one(
                 "HEADER_MISSING",
@@ -112,6 +116,17 @@ pub fn read(
     today: NaiveDate,
     mut send: impl FnMut(Piece) -> ControlFlow<()>,
 ) {
+    let room = match format {
+        Format::Xlsx => xlsx_rows::room(file).map(Some),
+        Format::Csv => Ok(None),
+    };
+    let _room = match room {
+        Ok(room) => room,
+        Err(unusable) => {
+            let _ = send(Piece::Unusable(unusable));
+            return;
+        }
+    };
     let found = match survey::survey(file, format) {
         Ok(found) => found,
         Err(unusable) => {
