@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Brings docker-compose.yml up, leads a household through the gateway, measures memory, does the same with
-# papers in a bucket, lets the stories of tests/it happen in it, each in a deployment of its own, and tears all
-# down.
+# Brings docker-compose.yml up, leads a household through the gateway, measures memory, sends files as large as
+# they may be, does the same with papers in a bucket, backs up, loses and restores the database, lets the stories
+# of tests/it happen in it, each in a deployment of its own, and tears all down.
 #
 #   BACKSTOP_PULL=1 tests/compose.sh          with the images that the files name, compiled in a container
 #   tests/compose.sh                          with bases made here of Debian's packages, compiled here
@@ -332,6 +332,103 @@ nobody_was_killed() {
     done
 }
 
+# PATH FILE: the status of an upload.
+upload() {
+    curl -sS -o /dev/null -w '%{http_code}\n' --max-time 120 -T "$2" -H "authorization: Bearer $token" "$gateway/files/$1"
+}
+
+# Files as large as they may be, four at once: a sheet, a department's alerts, and a workbook that is small and
+# would be large. Whatever is said of them, nobody runs out of memory by it.
+large_files() {
+    if ! command -v python3 >/dev/null; then echo "skipped: large files: there is no Python"; return; fi
+    as COUNTY_OFFICER 999999000000
+    python3 - "$work" <<'PYTHON'
+import sys, zipfile
+work, most = sys.argv[1], 50 * 1024 * 1024
+row = "99999919800101%04d,50000,50000\n"
+rows = "".join(row % (number % 10000) for number in range(10000))
+with open(f"{work}/large.csv", "w") as file:
+    file.write("id_number,stay_oop,ytd_oop\n")
+    file.write(rows * ((most - 100) // len(rows)))
+def workbook(name, texts):
+    with zipfile.ZipFile(f"{work}/{name}", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("[Content_Types].xml", '<Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types"/>')
+        of = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+        relation = '<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships"><Relationship Id="rId1" Type="%s" Target="%s"/></Relationships>'
+        archive.writestr("_rels/.rels", relation % (of + "/officeDocument", "xl/workbook.xml"))
+        archive.writestr("xl/_rels/workbook.xml.rels", relation % (of + "/worksheet", "worksheets/sheet1.xml"))
+        archive.writestr("xl/workbook.xml", f'<workbook xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main" xmlns:r="{of}"><sheets><sheet name="a" sheetId="1" r:id="rId1"/></sheets></workbook>')
+        archive.writestr("xl/sharedStrings.xml", f"<sst>{texts}</sst>")
+        archive.writestr("xl/worksheets/sheet1.xml", '<worksheet><sheetData><row r="1"><c r="A1" t="s"><v>0</v></c></row></sheetData></worksheet>')
+# What may be held, and what may not.
+workbook("large.xlsx", "<si><t>a</t></si>" * 1100000)
+workbook("bomb.xlsx", "<si/>" * 13000000)
+PYTHON
+    local today file answers; today=$(date +%F)
+    for file in "households?fileName=a.csv large.csv" "households?fileName=a.xlsx large.xlsx" \
+        "households?fileName=a.xlsx bomb.xlsx" \
+        "alerts?department=medical_insurance&rowKind=medical_expense&dataDate=$today&fileName=a.csv large.csv"; do
+        # One has the room for it; four at once may have none for some of them, or for all.
+        answers=$(upload "${file% *}" "$work/${file#* }")
+        [[ $answers =~ ^(200|400)$ ]] || { echo "$file: $answers" >&2; return 1; }
+        answers=$(for _ in 1 2 3 4; do upload "${file% *}" "$work/${file#* }" & done; wait)
+        # Read, refused for what is in it, or because there is no room on the disk.
+        [[ $answers =~ ^((200|400|413|503)[[:space:]]*){4}$ ]] || { echo "$file: $answers" >&2; return 1; }
+        echo "  ${file%%\?*} ${file#* }, four at once:" $answers
+        nobody_was_killed
+    done
+    "$work/verify" >/dev/null
+    memory
+}
+
+# The commands below `<!-- tested: NAME -->` in docs/operations.md.
+documented() {
+    awk -v marker="<!-- tested: $1 -->" '
+        $0 == marker { found = 1; next }
+        found && /^```/ { if (inside) exit; inside = 1; next }
+        inside' docs/operations.md
+}
+
+# COMMANDS: where PostgreSQL runs, as docs/operations.md has it.
+backups_url='postgres://postgres@/backstop?host=/run/postgresql'
+in_postgres() {
+    compose exec -T -e BACKUPS=/backups -e DATABASE_URL="$backups_url" postgres bash -euo pipefail -c "$1"
+}
+
+# What was acknowledged before the machine was lost is there afterwards, papers with it.
+backed_up() {
+    compose down --volumes --timeout 45 >/dev/null 2>&1
+    compose_files=(-f docker-compose.yml -f compose/backup.yml)
+    export BACKSTOP_ARCHIVE=on
+    compose up -d --no-build >/dev/null 2>&1
+    wait_ready
+    smoke
+    in_postgres "$(documented 'back up')"
+    compose run --rm -T backup-papers >/dev/null 2>&1
+    mutate putDivision '"code":"999999002000","name":"later","level":"TOWNSHIP","validFrom":"2020-01-01"' \
+        'division { code }' >/dev/null
+    in_postgres "$(documented 'archive now')"
+    compose kill >/dev/null 2>&1
+    compose down --timeout 1 >/dev/null 2>&1
+    docker volume rm "${COMPOSE_PROJECT_NAME}_postgres" >/dev/null
+    compose run --rm -T --no-deps -e BACKUPS=/backups --entrypoint bash postgres -euo pipefail -c "$(documented restore)" \
+        >/dev/null 2>&1
+    compose up -d --no-build postgres >/dev/null 2>&1
+    until in_postgres 'psql "$DATABASE_URL" -c "select"' >/dev/null 2>&1; do sleep 1; done
+    in_postgres "$(documented 'new epoch')" >/dev/null
+    compose up -d --no-build >/dev/null 2>&1
+    wait_ready
+    local answer
+    answer=$(graphql 'query { divisions(first: 20) { nodes { code } } households(first: 5) { totalCount } }' '{}')
+    expect '"999999002000"' "$answer"
+    expect '"totalCount":1' "$answer"
+    "$work/verify"
+    compose down --volumes --timeout 45 >/dev/null 2>&1
+    compose_files=()
+    unset BACKSTOP_ARCHIVE
+    echo "a database that was lost is restored"
+}
+
 # Whoever is asked to stop does, and by itself.
 stops_in_order() {
     local began id; began=$SECONDS
@@ -421,7 +518,7 @@ need_clock() {
 }
 
 stories() {
-    local wanted=${BACKSTOP_STORIES:-scenario_} name began used count=0
+    local wanted=${BACKSTOP_STORIES-} name began used count=0 apart=0
     if [ "$wanted" = none ]; then return; fi
     if ! command -v cargo >/dev/null; then echo "skipped: stories: there is no cargo"; return; fi
     if [ "$architecture" != "$(dpkg --print-architecture)" ]; then
@@ -441,7 +538,14 @@ stories() {
         wait_ready
         BACKSTOP_TEST_GATEWAY=${gateway#http://} BACKSTOP_TEST_ISSUER_KEY=$PWD/compose/secrets/issuer.pem \
             BACKSTOP_TEST_CLOCK=$work/clock/offset BACKSTOP_TEST_VERIFY=$work/verify timeout 300 "${test[@]}" --exact "$name" >"$work/story" 2>&1 ||
-            { cat "$work/story" >&2; echo "$name failed" >&2; return 1; }
+            if grep -q 'it cannot be deployed' "$work/story"; then
+                echo "  left out, it looks into a process: ${name#e2e::}"
+                compose down --volumes --timeout 45 >/dev/null 2>&1
+                apart=$((apart + 1))
+                continue
+            else
+                cat "$work/story" >&2; echo "$name failed" >&2; return 1
+            fi
         grep -q '^test result: ok. 1 passed' "$work/story"
         nobody_was_killed
         used=$(docker stats --no-stream --format '{{.MemUsage}}' $(compose ps -q postgres))
@@ -450,7 +554,7 @@ stories() {
         count=$((count + 1))
     done 3< <("${test[@]}" --list | sed -n 's/: test$//p' | grep "^e2e::.*$wanted")
     [ "$count" -gt 0 ] || { echo "no story is called $wanted" >&2; return 1; }
-    echo "$count stories happened in the deployment"
+    echo "$count stories happened in the deployment, $apart cannot"
 }
 
 need_engine
@@ -477,8 +581,11 @@ doctors
 echo "memory:"
 memory
 nobody_was_killed
+echo "large files:"
+large_files
 observed
 stops_in_order
 bucket
+backed_up
 stories
 echo "docker-compose.yml works"

@@ -266,7 +266,7 @@ async fn a_county_moves_into_a_deployment_and_its_services_go_on_with_rights_of_
 }
 
 /// The commands below `<!-- tested: NAME -->` in docs/operations.md.
-fn documented(name: &str) -> String {
+pub fn documented(name: &str) -> String {
     let docs = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/operations.md");
     let docs = fs::read_to_string(docs).expect("docs");
     let marker = format!("<!-- tested: {name} -->");

@@ -336,6 +336,28 @@ fn compose_is_hardened_and_small() {
     assert_none("docker-compose.yml", &found);
 }
 
+/// What compose/backup.yml needs is what a PostgreSQL of one's own does.
+#[test]
+fn compose_keeps_the_log_as_documented() {
+    let file = compose();
+    let given: BTreeSet<String> = items(&file["services"]["postgres"]["command"])
+        .filter_map(|word| Some(word.as_str()?.strip_prefix("-c")?.to_owned()))
+        .collect();
+    let settings = crate::data_safety::documented("archive settings");
+    let settings: BTreeSet<String> = settings
+        .lines()
+        .filter_map(|line| line.split_once(" = "))
+        .filter(|(name, _)| name.starts_with("archive_"))
+        .map(|(name, value)| match name {
+            // It has a folder only with compose/backup.yml.
+            "archive_mode" => format!("{name}=${{BACKSTOP_ARCHIVE:-off}}"),
+            _ => format!("{name}={}", value.trim_matches('\'')),
+        })
+        .collect();
+    assert_eq!(settings.len(), 3, "{settings:?}");
+    assert!(settings.is_subset(&given), "{settings:?} in {given:?}");
+}
+
 #[test]
 fn compose_secrets_are_all_made() {
     let script = read("compose/secrets.sh");

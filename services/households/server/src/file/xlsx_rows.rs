@@ -231,7 +231,10 @@ mod tests {
         let sheet = |bytes: usize| ("xl/worksheets/sheet1.xml", " ".repeat(bytes));
         let mib = |parts: &[_]| held(&workbook(parts)).map(|bytes| bytes.div_ceil(MIB));
         assert_eq!(mib(&[sheet(100_000_000)]), Ok(0));
-        assert_eq!(mib(&[("xl/media/image1.jpeg", " ".repeat(9_000_000))]), Ok(0));
+        assert_eq!(
+            mib(&[("xl/media/image1.jpeg", " ".repeat(9_000_000))]),
+            Ok(0)
+        );
         assert_eq!(mib(&[("xl/styles.xml", " ".repeat(3_000_000))]), Ok(9));
         assert_eq!(mib(&[texts(100_000, "张大山")]), Ok(11));
         // 800 000 texts of a file with 200 000 rows go in.
