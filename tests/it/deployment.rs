@@ -138,7 +138,27 @@ fn configuration_page() -> String {
             page += &format!("\n{}", table(&own));
         }
     }
-    page
+    page + "\n## backstop\n\nThe whole platform in one process has arguments in place of settings; each is a variable \
+            as well.\n\n"
+        + &arguments()
+}
+
+fn arguments() -> String {
+    let mut text = "| argument | variable | default | what for |\n|---|---|---|---|\n".to_owned();
+    for (variable, argument) in backstop::cli::variables() {
+        let name = argument.get_long().expect("a long name");
+        let default: Vec<_> = argument.get_default_values().iter().collect();
+        let default = match &default[..] {
+            [] => String::new(),
+            values => values
+                .iter()
+                .map(|value| format!("`{}`", value.display()))
+                .collect(),
+        };
+        let help = argument.get_help().expect("explained").to_string();
+        text += &format!("| `--{name}` | `{variable}` | {default} | {help} |\n");
+    }
+    text
 }
 
 fn table(keys: &[Key]) -> String {

@@ -1,10 +1,10 @@
 //! The command line. Every command says by example how it is used.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{collections::BTreeMap, path::PathBuf, process::ExitCode};
 
 use anyhow::Context;
 use chassis::tlog::LogKey;
-use clap::{Args, Parser, Subcommand};
+use clap::{Arg, Args, CommandFactory, Parser, Subcommand};
 use kernel::{Code, DivisionCode, Role};
 
 use crate::{
@@ -33,6 +33,23 @@ pub fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// The variables that stand in for arguments, whichever commands have them.
+#[must_use]
+pub fn variables() -> BTreeMap<String, Arg> {
+    let mut found = BTreeMap::new();
+    let mut commands = vec![Cli::command()];
+    while let Some(command) = commands.pop() {
+        for argument in command.get_arguments() {
+            if let Some(variable) = argument.get_env() {
+                let variable = variable.to_string_lossy().into_owned();
+                found.insert(variable, argument.clone());
+            }
+        }
+        commands.extend(command.get_subcommands().cloned());
+    }
+    found
 }
 
 /// Backstop: a county's monitoring and assistance against return to poverty.
