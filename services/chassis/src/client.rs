@@ -469,7 +469,7 @@ impl Inner {
     }
 
     /// The one with the fewest calls on their way of those that do not rest; `tried` only when there
-    /// is no other.
+    /// is no other that is as well.
     fn pick(&self, replicas: &Replicas, tried: Option<SocketAddr>) -> Option<Arc<Replica>> {
         let now = self.now_ms();
         // A call that is made again takes no turn: else each would begin where the one before did.
@@ -481,7 +481,7 @@ impl Inner {
         let ordered = (0..many).filter_map(|at| replicas.all.get((at + turn) % many));
         let best = ordered.min_by_key(|replica| {
             let calls = replica.calls.load(Ordering::Relaxed);
-            (tried == Some(replica.address), replica.rests(now), calls)
+            (replica.rests(now), tried == Some(replica.address), calls)
         });
         best.cloned()
     }
@@ -494,7 +494,12 @@ impl Inner {
             BROKEN.add(1, &[]);
             tracing::warn!(replica = %replica.address, reason = %why, "a replica is left alone");
         }
-        let soon = now + u64::try_from(LOOK_UP_AFTER_BREAK.as_millis()).unwrap_or(0);
+        self.look_up_soon();
+    }
+
+    fn look_up_soon(&self) {
+        let soon = u64::try_from(LOOK_UP_AFTER_BREAK.as_millis()).unwrap_or(0);
+        let soon = self.now_ms().saturating_add(soon);
         self.look_up_at_ms.fetch_min(soon, Ordering::Relaxed);
     }
 
@@ -549,8 +554,12 @@ impl Inner {
         let Some(replica) = self.pick(&replicas, tried) else {
             return (Err(unavailable(&"no replica")), None);
         };
-        // One that is well has not been asked yet, and is not asked more often than without the other.
-        if tried.is_some() && replica.rests(self.now_ms()) && !self.may_replay() {
+        // One that is well and has not been asked yet is not asked more often than without the other.
+        let is_free = match tried {
+            None => true,
+            Some(tried) => tried != replica.address && !replica.rests(self.now_ms()),
+        };
+        if !is_free && !self.may_replay() {
             return (Err(unavailable(&"asked often enough")), None);
         }
         let Some(body) = Content::body(content) else {
@@ -569,7 +578,12 @@ impl Inner {
             }
             Err(error) => {
                 let why = chain(&error);
-                self.broke(&replica, &why);
+                match is_about_connecting(&error) {
+                    true => self.broke(&replica, &why),
+                    // A connection that was told to end says nothing of its replica, which may be the only one:
+                    // the next connection will.
+                    false => self.look_up_soon(),
+                }
                 (Err(unavailable(&why)), Some(replica.address))
             }
         }
@@ -599,14 +613,18 @@ fn unavailable(why: &dyn std::fmt::Display) -> tonic::codegen::StdError {
 
 /// Whether a call ran out of its own time.
 fn is_timeout(error: &(dyn std::error::Error + 'static)) -> bool {
-    let mut cause = Some(error);
-    while let Some(error) = cause {
-        if error.is::<tonic::TimeoutExpired>() {
-            return true;
-        }
-        cause = error.source();
-    }
-    false
+    causes(error).any(|cause| cause.is::<tonic::TimeoutExpired>())
+}
+
+/// Whether there was no connection.
+fn is_about_connecting(error: &(dyn std::error::Error + 'static)) -> bool {
+    causes(error).any(|cause| cause.is::<tonic::ConnectError>())
+}
+
+fn causes<'e>(
+    error: &'e (dyn std::error::Error + 'static),
+) -> impl Iterator<Item = &'e (dyn std::error::Error + 'static)> {
+    std::iter::successors(Some(error), |error| error.source())
 }
 
 /// What an error says, with what it comes from: the outermost is "transport error".
@@ -898,6 +916,36 @@ mod tests {
             ask(&mut client).await.expect("answered");
         }
         second.wait(Duration::from_secs(5)).await;
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_is_told_to_end_costs_no_call_where_the_other_replica_is_away() {
+        let (gone, first) = replica(ServingStatus::Serving).await;
+        first.wait(Duration::from_secs(5)).await;
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let (health, service) = tonic_health::server::health_reporter();
+        health.set_service_status("", ServingStatus::Serving).await;
+        let lifecycle = Lifecycle::new();
+        lifecycle.spawn("replica", async move {
+            let served = Server::builder()
+                .max_connection_age(Duration::from_millis(5))
+                .add_service(service)
+                .serve_with_incoming(TcpIncoming::from(listener));
+            served.await.expect("served");
+        });
+        let urls = format!("http://{gone},http://{address}");
+        let channel = channel(&urls).expect("URLs");
+        let calls = (0..8).map(|_| {
+            let mut client = HealthClient::new(channel.clone());
+            async move {
+                for _ in 0..250 {
+                    ask(&mut client).await.expect("answered");
+                }
+            }
+        });
+        futures::future::join_all(calls).await;
+        lifecycle.wait(Duration::ZERO).await;
     }
 
     /// As `server` has it, in fast motion.
