@@ -58,6 +58,8 @@ const LOOK_UP_WITHIN: Duration = Duration::from_secs(1);
 const REST: Duration = Duration::from_secs(1);
 /// Replicas of a service that are used; a county has two or three.
 const REPLICAS_MAX: usize = 64;
+/// A connection that ends, the same replica that has gone, and another one.
+const ATTEMPTS_MAX: usize = 3;
 /// Of a thousand calls so many may be made twice where nobody is well: a service that is gone is not asked twice
 /// as often.
 const REPLAYS_PER_MILLE: i64 = 100;
@@ -517,7 +519,7 @@ impl Inner {
 
     async fn call(&self, request: http::Request<Body>) -> Answer {
         let ends = request.headers().contains_key(GRPC_TIMEOUT);
-        let call = self.call_twice(request);
+        let call = self.call_until_answered(request);
         if !ends {
             return call.await;
         }
@@ -526,17 +528,21 @@ impl Inner {
         answer.unwrap_or_else(|_| Err(unavailable(&"no answer in time")))
     }
 
-    async fn call_twice(&self, request: http::Request<Body>) -> Answer {
+    async fn call_until_answered(&self, request: http::Request<Body>) -> Answer {
         self.save();
         let (parts, body) = request.into_parts();
         let content = Content::of(body);
-        let (answer, broken) = self.attempt(&parts, &content, None).await;
-        if broken.is_none() {
-            return answer;
+        let (mut answer, mut broken) = self.attempt(&parts, &content, None).await;
+        for _ in 1..ATTEMPTS_MAX {
+            if broken.is_none() {
+                break;
+            }
+            let (again, next) = self.attempt(&parts, &content, broken).await;
+            // The first one's reason is as good when both have one.
+            answer = again.or(answer);
+            broken = next;
         }
-        let (again, _) = self.attempt(&parts, &content, broken).await;
-        // The first one's reason is as good when both have one.
-        again.or(answer)
+        answer
     }
 
     /// The answer, and the replica that did not look at the call. After one that did not (`tried`) it may be that
@@ -946,6 +952,29 @@ mod tests {
         });
         futures::future::join_all(calls).await;
         lifecycle.wait(Duration::ZERO).await;
+    }
+
+    #[tokio::test]
+    async fn a_replica_that_goes_costs_no_call_where_the_other_one_rests() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let going = listener.local_addr().expect("an address");
+        let (well, serving) = replica(ServingStatus::Serving).await;
+        let channel = channel(&format!("http://{going},http://{well}")).expect("URLs");
+        let replicas = channel.0.current().await.expect("replicas");
+        replicas.all[1]
+            .rests_until_ms
+            .store(u64::MAX, Ordering::Relaxed);
+        let lifecycle = Lifecycle::new();
+        lifecycle.spawn("going", async move {
+            let (mut socket, _) = listener.accept().await.expect("called");
+            // Until the call has come; then it goes with its socket.
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            let _ = socket.read(&mut [0; 1024]).await;
+        });
+        let status = ask(&mut HealthClient::new(channel)).await;
+        assert_eq!(status.expect("answered"), 1);
+        lifecycle.wait(Duration::from_secs(5)).await;
+        serving.wait(Duration::from_secs(5)).await;
     }
 
     /// As `server` has it, in fast motion.
