@@ -584,10 +584,10 @@ impl Inner {
             }
             Err(error) => {
                 let why = chain(&error);
-                match is_about_connecting(&error) {
+                // A connection that was told to end says nothing of its replica, which may be the only one: the
+                // next connection does.
+                match is_about_connecting(&error) || tried == Some(replica.address) {
                     true => self.broke(&replica, &why),
-                    // A connection that was told to end says nothing of its replica, which may be the only one:
-                    // the next connection will.
                     false => self.look_up_soon(),
                 }
                 (Err(unavailable(&why)), Some(replica.address))

@@ -16,8 +16,8 @@ use crate::{
 
 /// How often the date is compared.
 const TICK: Duration = Duration::from_secs(1);
-/// Wait after a failure, or while the ledger is not sealed: a look of months is in no hurry.
-const RETRY: Duration = Duration::from_secs(60);
+/// Wait after a failure, or while the ledger is not sealed; whom it asks may just be starting.
+const RETRY: Duration = Duration::from_secs(5);
 /// Cases of one transaction: it stays short, and others get at their cases.
 const BATCH: i64 = 50;
 
