@@ -289,7 +289,8 @@ pub async fn until_signal(
 ) -> anyhow::Result<()> {
     let mut serving = std::pin::pin!(serving);
     tokio::select! {
-        served = &mut serving => stop(runtime, std::future::ready(served)).await,
+        // Listened for from the first moment: a start may keep its thread for a while.
+        biased;
         () = signal() => tokio::select! {
             served = stop(runtime, serving) => served,
             () = signal() => {
@@ -297,6 +298,7 @@ pub async fn until_signal(
                 std::process::exit(INTERRUPTED)
             }
         },
+        served = &mut serving => stop(runtime, std::future::ready(served)).await,
     }
 }
 
