@@ -269,8 +269,11 @@ impl Programs {
         mut command: Command,
         (listen, metrics): (SocketAddr, SocketAddr),
     ) -> Program {
-        let log = self.folder.path().join(format!("{program}-{listen}.log"));
-        let file = fs::File::create(&log).expect("a log");
+        // Of its own: what came before it at this address is not forgotten.
+        let name = format!("{program}-{listen}-");
+        let mut log = tempfile::Builder::new();
+        let log = log.prefix(&name).suffix(".log").tempfile_in(&self.folder);
+        let (file, log) = log.and_then(|log| Ok(log.keep()?)).expect("a log");
         let child = command.stdout(Stdio::null()).stderr(file).spawn();
         let child = child.expect("started");
         Program {

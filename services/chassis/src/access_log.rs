@@ -350,23 +350,24 @@ impl AccessLog {
         Ok(ids.len())
     }
 
-    /// Seals now and then until the runtime stops, and once more at the end.
+    /// Seals what may be without a seal. What cannot be sealed now is sealed another time.
+    pub(crate) async fn seal_if_any(&self, county: DivisionCode) {
+        if self.0.unsealed.swap(false, Ordering::AcqRel)
+            && let Err(error) = self.seal(county).await
+        {
+            self.0.unsealed.store(true, Ordering::Release);
+            tracing::warn!(%error, "calls are sealed later");
+        }
+    }
+
+    /// Seals now and then until the runtime stops.
     pub fn spawn_sealing(&self, lifecycle: &Lifecycle, county: DivisionCode) {
         let (log, stopping) = (self.clone(), lifecycle.clone());
         lifecycle.spawn("access", async move {
             loop {
-                let is_last = tokio::select! {
-                    () = tokio::time::sleep(SEAL_EVERY) => false,
-                    () = stopping.stopping() => true,
-                };
-                if log.0.unsealed.swap(false, Ordering::AcqRel)
-                    && let Err(error) = log.seal(county).await
-                {
-                    log.0.unsealed.store(true, Ordering::Release);
-                    tracing::warn!(%error, "calls are sealed later");
-                }
-                if is_last {
-                    return;
+                tokio::select! {
+                    () = tokio::time::sleep(SEAL_EVERY) => log.seal_if_any(county).await,
+                    () = stopping.stopping() => return,
                 }
             }
         });

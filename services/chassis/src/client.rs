@@ -2,8 +2,8 @@
 //! caller's name.
 //!
 //! A replica that breaks a connection is left alone for a second, and the call goes to another one; no
-//! replica's end or beginning is a failed call, nor a failed file. tonic has a balancer of its own, but one that gives a
-//! dead replica its share of the calls until discovery takes it away.
+//! replica's end or beginning is a failed call, nor a failed file. tonic has a balancer of its own, but one
+//! that gives a dead replica its share of the calls until discovery takes it away.
 
 use std::{
     collections::BTreeMap,
@@ -20,30 +20,32 @@ use std::{
 use anyhow::{Context as _, ensure};
 use bytes::Bytes;
 use futures::{
-    StreamExt as _,
+    StreamExt,
     future::BoxFuture,
     stream::{self, Fuse},
 };
 use http_body::Frame;
-use http_body_util::{BodyStream, StreamBody};
+use http_body_util::{BodyExt, BodyStream, LengthLimitError, Limited, StreamBody};
 use opentelemetry::metrics::Counter;
 use tokio::time::Instant;
 use tonic::{
     Status,
     body::Body,
-    transport::{self, Endpoint, Error as TransportError},
+    transport::{self, Endpoint},
 };
 
 use crate::{auth::Caller, error::Error, telemetry, tls::Tls};
 
 /// Longest that a call to another service may take; a page that waits longer helps nobody.
 pub const DEADLINE: Duration = Duration::from_secs(5);
-/// Where a call says how long it waits.
+/// Where a call says how long it waits. Calls for one message do, streams last as long as they last.
 const GRPC_TIMEOUT: &str = "grpc-timeout";
 /// Longest that a replica takes to be connected, and once more to greet by TLS.
 const CONNECT_WITHIN: Duration = Duration::from_secs(2);
 /// Largest answer that is read: a page of 100 with everything in it is far below.
 pub const MESSAGE_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// The same with what gRPC writes before a message: whether it is compressed, and how long it is.
+const ANSWER_BYTES_MAX: usize = MESSAGE_BYTES_MAX + 5;
 /// A header of answers by a service that waits for what it needs: the call was not looked at.
 const WAITING: &str = "backstop-waiting";
 
@@ -58,10 +60,11 @@ const LOOK_UP_WITHIN: Duration = Duration::from_secs(1);
 const REST: Duration = Duration::from_secs(1);
 /// Replicas of a service that are used; a county has two or three.
 const REPLICAS_MAX: usize = 64;
-/// A connection that ends, the same replica that has gone, and another one.
-const ATTEMPTS_MAX: usize = 3;
-/// Of a thousand calls so many may be made twice where nobody is well: a service that is gone is not asked twice
-/// as often.
+/// A connection that ends, one to another replica that ends too, one to the first that is refused, and the one
+/// that is left.
+const ATTEMPTS_MAX: usize = 4;
+/// Of a thousand calls so many may come to the same replica twice: a service that is gone is not asked twice as
+/// often.
 const REPLAYS_PER_MILLE: i64 = 100;
 /// Replays that may be made at once, after a while without any.
 const REPLAYS_SAVED_MAX: i64 = 50;
@@ -192,6 +195,15 @@ struct Replica {
 
 type Answer = Result<http::Response<Body>, tonic::codegen::StdError>;
 
+/// What a call has met with.
+#[derive(Default)]
+struct Met {
+    /// Everybody who was asked, the last one last.
+    asked: Vec<SocketAddr>,
+    /// Those who cannot be connected or are not ready: this call comes to them no more.
+    absent: Vec<SocketAddr>,
+}
+
 /// A call on its way.
 struct OnItsWay<'a>(&'a Replica);
 
@@ -206,15 +218,20 @@ impl Replica {
         self.rests_until_ms.load(Ordering::Relaxed) > now_ms
     }
 
-    async fn call(
-        &self,
-        request: http::Request<Body>,
-    ) -> Result<http::Response<Body>, TransportError> {
+    /// The answer: what begins it of a stream, all of it where there is one message (`is_one`).
+    async fn call(&self, request: http::Request<Body>, is_one: bool) -> Answer {
         self.calls.fetch_add(1, Ordering::Relaxed);
         let _on_its_way = OnItsWay(self);
         let mut channel = self.channel.clone();
         futures::future::poll_fn(|cx| tower::Service::poll_ready(&mut channel, cx)).await?;
-        tower::Service::call(&mut channel, request).await
+        let answer = tower::Service::call(&mut channel, request).await?;
+        if !is_one {
+            return Ok(answer);
+        }
+        // Who breaks off in the middle has not answered.
+        let (parts, body) = answer.into_parts();
+        let whole = BodyExt::collect(Limited::new(body, ANSWER_BYTES_MAX)).await?;
+        Ok(http::Response::from_parts(parts, Body::new(whole)))
     }
 }
 
@@ -243,7 +260,7 @@ struct Content {
 impl Content {
     fn of(body: Body) -> Arc<Mutex<Self>> {
         Arc::new(Mutex::new(Self {
-            rest: BodyStream::new(body).fuse(),
+            rest: StreamExt::fuse(BodyStream::new(body)),
             read: Vec::new(),
             read_bytes: 0,
             is_kept: true,
@@ -470,20 +487,22 @@ impl Inner {
         })
     }
 
-    /// The one with the fewest calls on their way of those that do not rest; `tried` only when there
-    /// is no other that is as well.
-    fn pick(&self, replicas: &Replicas, tried: Option<SocketAddr>) -> Option<Arc<Replica>> {
+    /// The one with the fewest calls on their way of those that do not rest; whom a call asked last only when there
+    /// is no other that is as well, and nobody who was absent.
+    fn pick(&self, replicas: &Replicas, met: &Met) -> Option<Arc<Replica>> {
         let now = self.now_ms();
         // A call that is made again takes no turn: else each would begin where the one before did.
-        let turn = match tried {
-            None => self.turn.fetch_add(1, Ordering::Relaxed),
-            Some(_) => self.turn.load(Ordering::Relaxed),
+        let turn = match met.asked.is_empty() {
+            true => self.turn.fetch_add(1, Ordering::Relaxed),
+            false => self.turn.load(Ordering::Relaxed),
         };
         let many = replicas.all.len();
         let ordered = (0..many).filter_map(|at| replicas.all.get((at + turn) % many));
-        let best = ordered.min_by_key(|replica| {
+        let present = ordered.filter(|replica| !met.absent.contains(&replica.address));
+        let best = present.min_by_key(|replica| {
             let calls = replica.calls.load(Ordering::Relaxed);
-            (replica.rests(now), tried == Some(replica.address), calls)
+            let was_last = met.asked.last() == Some(&replica.address);
+            (replica.rests(now), was_last, calls)
         });
         best.cloned()
     }
@@ -518,79 +537,84 @@ impl Inner {
     }
 
     async fn call(&self, request: http::Request<Body>) -> Answer {
-        let ends = request.headers().contains_key(GRPC_TIMEOUT);
-        let call = self.call_until_answered(request);
-        if !ends {
+        let is_one = request.headers().contains_key(GRPC_TIMEOUT);
+        let call = self.call_until_answered(request, is_one);
+        if !is_one {
             return call.await;
         }
-        // tonic's own time begins when there is a connection.
+        // tonic's own time begins when there is a connection, and ends when the answer begins.
         let answer = tokio::time::timeout(DEADLINE, call).await;
         answer.unwrap_or_else(|_| Err(unavailable(&"no answer in time")))
     }
 
-    async fn call_until_answered(&self, request: http::Request<Body>) -> Answer {
+    async fn call_until_answered(&self, request: http::Request<Body>, is_one: bool) -> Answer {
         self.save();
         let (parts, body) = request.into_parts();
         let content = Content::of(body);
-        let (mut answer, mut broken) = self.attempt(&parts, &content, None).await;
+        let mut met = Met::default();
+        let (mut answer, mut is_missed) = self.attempt(&parts, &content, is_one, &mut met).await;
         for _ in 1..ATTEMPTS_MAX {
-            if broken.is_none() {
+            if !is_missed {
                 break;
             }
-            let (again, next) = self.attempt(&parts, &content, broken).await;
+            let (again, next) = self.attempt(&parts, &content, is_one, &mut met).await;
             // The first one's reason is as good when both have one.
             answer = again.or(answer);
-            broken = next;
+            is_missed = next;
         }
         answer
     }
 
-    /// The answer, and the replica that did not look at the call. After one that did not (`tried`) it may be that
-    /// nobody is asked any more.
+    /// The answer, and whether it is only what is said when no replica looks at the call. After others it may be
+    /// that nobody is asked any more.
     async fn attempt(
         &self,
         parts: &http::request::Parts,
         content: &Arc<Mutex<Content>>,
-        tried: Option<SocketAddr>,
-    ) -> (Answer, Option<SocketAddr>) {
+        is_one: bool,
+        met: &mut Met,
+    ) -> (Answer, bool) {
         let replicas = match self.current().await {
             Ok(replicas) => replicas,
-            Err(error) => return (Err(unavailable(&error)), None),
+            Err(error) => return (Err(unavailable(&error)), false),
         };
-        let Some(replica) = self.pick(&replicas, tried) else {
-            return (Err(unavailable(&"no replica")), None);
+        let Some(replica) = self.pick(&replicas, met) else {
+            return (Err(unavailable(&"no replica")), false);
         };
-        // One that is well and has not been asked yet is not asked more often than without the other.
-        let is_free = match tried {
-            None => true,
-            Some(tried) => tried != replica.address && !replica.rests(self.now_ms()),
-        };
-        if !is_free && !self.may_replay() {
-            return (Err(unavailable(&"asked often enough")), None);
+        // One that has not been asked yet is not asked more often than without the others, and one that rests may
+        // have come back.
+        let was_asked = met.asked.contains(&replica.address);
+        if was_asked && !self.may_replay() {
+            return (Err(unavailable(&"asked often enough")), false);
         }
         let Some(body) = Content::body(content) else {
-            return (Err(unavailable(&"cannot be said again")), None);
+            return (Err(unavailable(&"cannot be said again")), false);
         };
+        met.asked.push(replica.address);
         let request = http::Request::from_parts(parts.clone(), body);
-        match replica.call(request).await {
+        match replica.call(request, is_one).await {
             Ok(answer) if answer.headers().contains_key(WAITING) => {
                 self.broke(&replica, &"is not ready");
-                (Ok(answer), Some(replica.address))
+                met.absent.push(replica.address);
+                (Ok(answer), true)
             }
-            Ok(answer) => (Ok(answer), None),
-            // Slow is not broken, and asking twice makes nobody faster. Nor is one whom its caller left.
-            Err(error) if is_timeout(&error) || locked(content).is_broken => {
-                (Err(error.into()), None)
-            }
+            Ok(answer) => (Ok(answer), false),
+            // Slow is not broken, and asking twice makes nobody faster, nor an answer smaller. Nor is one broken
+            // whom its caller left.
+            Err(error) if is_final(&*error) || locked(content).is_broken => (Err(error), false),
             Err(error) => {
-                let why = chain(&error);
+                let why = chain(&*error);
+                let is_absent = is_about_connecting(&*error);
+                if is_absent {
+                    met.absent.push(replica.address);
+                }
                 // A connection that was told to end says nothing of its replica, which may be the only one: the
                 // next connection does.
-                match is_about_connecting(&error) || tried == Some(replica.address) {
+                match is_absent || was_asked {
                     true => self.broke(&replica, &why),
                     false => self.look_up_soon(),
                 }
-                (Err(unavailable(&why)), Some(replica.address))
+                (Err(unavailable(&why)), true)
             }
         }
     }
@@ -617,9 +641,9 @@ fn unavailable(why: &dyn std::fmt::Display) -> tonic::codegen::StdError {
     Status::unavailable(why.to_string()).into()
 }
 
-/// Whether a call ran out of its own time.
-fn is_timeout(error: &(dyn std::error::Error + 'static)) -> bool {
-    causes(error).any(|cause| cause.is::<tonic::TimeoutExpired>())
+/// Whether a call ran out of its own time, or its answer is too large.
+fn is_final(error: &(dyn std::error::Error + 'static)) -> bool {
+    causes(error).any(|cause| cause.is::<tonic::TimeoutExpired>() || cause.is::<LengthLimitError>())
 }
 
 /// Whether there was no connection.
@@ -686,8 +710,12 @@ pub fn authorise_stream<T>(caller: &Caller, message: T) -> tonic::Request<T> {
 
 #[cfg(test)]
 mod tests {
+    use futures::TryStreamExt as _;
     use tokio::{io::AsyncReadExt as _, net::TcpListener};
-    use tonic::transport::{Server, server::TcpIncoming};
+    use tonic::{
+        service::Routes,
+        transport::{Server, server::TcpIncoming},
+    };
     use tonic_health::{
         ServingStatus,
         pb::{HealthCheckRequest, health_client::HealthClient},
@@ -785,6 +813,65 @@ mod tests {
         assert!(deserted.load(Ordering::Relaxed) > 0, "it was told");
         first.wait(Duration::ZERO).await;
         second.wait(Duration::from_secs(5)).await;
+    }
+
+    /// It begins every answer with `bytes` of a message and breaks off; how often it did.
+    async fn half_hearted(bytes: usize) -> (SocketAddr, Arc<AtomicUsize>, Lifecycle) {
+        // In one piece all of it would wait to be sent, and be forgotten when it breaks off.
+        const PIECE_BYTES: usize = 16 * 1024;
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let begun = Arc::new(AtomicUsize::new(0));
+        let counted = begun.clone();
+        let answer = move || {
+            counted.fetch_add(1, Ordering::Relaxed);
+            let said = Bytes::from(vec![0; bytes]);
+            let pieces = (0..bytes).step_by(PIECE_BYTES);
+            let pieces = pieces.map(move |at| Ok(said.slice(at..bytes.min(at + PIECE_BYTES))));
+            let gone = stream::once(async {
+                // Until what it said is there.
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                Err(io::ErrorKind::ConnectionReset)
+            });
+            let body = stream::iter(pieces).chain(gone);
+            let kind = [("content-type", "application/grpc")];
+            std::future::ready((
+                kind,
+                axum::body::Body::from_stream(body.map_err(io::Error::from)),
+            ))
+        };
+        let routes = Routes::from(axum::Router::new().fallback(answer));
+        let lifecycle = Lifecycle::new();
+        lifecycle.spawn("half-hearted", async move {
+            let served = Server::builder().add_routes(routes);
+            let served = served.serve_with_incoming(TcpIncoming::from(listener));
+            served.await.expect("served");
+        });
+        (address, begun, lifecycle)
+    }
+
+    #[tokio::test]
+    async fn a_replica_that_breaks_off_its_answer_costs_no_call() {
+        let (one, begun, first) = half_hearted(5).await;
+        let (two, second) = replica(ServingStatus::Serving).await;
+        let channel = channel(&format!("http://{one},http://{two}")).expect("URLs");
+        let mut client = HealthClient::new(channel);
+        for _ in 0..20 {
+            assert_eq!(ask(&mut client).await.expect("answered"), 1);
+        }
+        assert!(begun.load(Ordering::Relaxed) > 0, "it was asked");
+        first.wait(Duration::ZERO).await;
+        second.wait(Duration::from_secs(5)).await;
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_is_too_large_is_not_asked_for_again() {
+        let (address, begun, lifecycle) = half_hearted(2 * ANSWER_BYTES_MAX).await;
+        let channel = channel(&format!("http://{address}")).expect("a URL");
+        let mut client = HealthClient::new(channel);
+        let _ = ask(&mut client).await.expect_err("too large");
+        assert_eq!(begun.load(Ordering::Relaxed), 1);
+        lifecycle.wait(Duration::ZERO).await;
     }
 
     /// Reads what one is told until it ends or breaks off; how many bytes, and whether it was whole.
@@ -922,6 +1009,64 @@ mod tests {
             ask(&mut client).await.expect("answered");
         }
         second.wait(Duration::from_secs(5)).await;
+    }
+
+    #[tokio::test]
+    async fn replicas_that_take_turns_cost_no_call_however_fast() {
+        let (one, first) = replica(ServingStatus::Serving).await;
+        let (two, second) = replica(ServingStatus::Serving).await;
+        first.wait(Duration::from_secs(5)).await;
+        let channel = channel(&format!("http://{one},http://{two}")).expect("URLs");
+        let inner = channel.0.clone();
+        let mut client = HealthClient::new(channel);
+        for _ in 0..500 {
+            // The other one came a moment ago, and the one that answered goes now.
+            for replica in &inner.replicas().all {
+                let rests = if replica.address == one { 0 } else { u64::MAX };
+                replica.rests_until_ms.store(rests, Ordering::Relaxed);
+            }
+            ask(&mut client).await.expect("answered");
+        }
+        second.wait(Duration::from_secs(5)).await;
+    }
+
+    #[tokio::test]
+    async fn a_call_that_met_an_end_goes_to_nobody_who_refused_it() {
+        let (gone, first) = replica(ServingStatus::Serving).await;
+        first.wait(Duration::from_secs(5)).await;
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let come = listener.local_addr().expect("an address");
+        let channel = channel(&format!("http://{gone},http://{come}")).expect("URLs");
+        let replicas = channel.0.current().await.expect("replicas");
+        // As of a moment ago, when it was not there yet.
+        replicas.all[1]
+            .rests_until_ms
+            .store(u64::MAX, Ordering::Relaxed);
+        let lifecycle = Lifecycle::new();
+        lifecycle.spawn("come", async move {
+            let (mut socket, _) = listener.accept().await.expect("called");
+            // Of whoever answered until it served: that connection ends.
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            let _ = socket.read(&mut [0; 1024]).await;
+            drop(socket);
+            let (health, service) = tonic_health::server::health_reporter();
+            health.set_service_status("", ServingStatus::Serving).await;
+            let served = Server::builder().add_service(service);
+            let served = served.serve_with_incoming(TcpIncoming::from(listener));
+            served.await.expect("served");
+        });
+        let waker = lifecycle.clone();
+        // The one that has gone answers what it was asked before, and seems well by that.
+        let forget = async move {
+            while !waker.is_stopping() {
+                replicas.all[0].rests_until_ms.store(0, Ordering::Relaxed);
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        lifecycle.spawn("forget", forget);
+        let status = ask(&mut HealthClient::new(channel)).await;
+        assert_eq!(status.expect("answered"), 1);
+        lifecycle.wait(Duration::ZERO).await;
     }
 
     #[tokio::test]

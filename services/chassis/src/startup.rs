@@ -54,8 +54,8 @@ pub struct Started {
 }
 
 impl Started {
-    /// Serves what every service serves beside its `own` until the runtime stops, seals `log` meanwhile, and
-    /// closes the database.
+    /// Serves what every service serves beside its `own` until the runtime stops, seals `log` meanwhile and once
+    /// more after the last call, and closes the database.
     ///
     /// # Errors
     /// The listener fails.
@@ -81,6 +81,7 @@ impl Started {
             runtime,
         )
         .await?;
+        log.seal_if_any(county).await;
         database.close().await;
         Ok(())
     }
