@@ -38,7 +38,7 @@ use crate::{auth::Caller, error::Error, telemetry, tls::Tls};
 
 /// Longest that a call to another service may take; a page that waits longer helps nobody.
 pub const DEADLINE: Duration = Duration::from_secs(5);
-/// Where a call says how long it waits. Calls for one message do, streams last as long as they last.
+/// Where a call says how long it waits.
 const GRPC_TIMEOUT: &str = "grpc-timeout";
 /// Longest that a replica takes to be connected, and once more to greet by TLS.
 const CONNECT_WITHIN: Duration = Duration::from_secs(2);
@@ -218,8 +218,9 @@ impl Replica {
         self.rests_until_ms.load(Ordering::Relaxed) > now_ms
     }
 
-    /// The answer: what begins it of a stream, all of it where there is one message (`is_one`).
-    async fn call(&self, request: http::Request<Body>, is_one: bool) -> Answer {
+    /// The answer: what begins it of a stream, all of it where there is one message.
+    async fn call(&self, request: http::Request<Body>) -> Answer {
+        let is_one = is_for_one(request.headers());
         self.calls.fetch_add(1, Ordering::Relaxed);
         let _on_its_way = OnItsWay(self);
         let mut channel = self.channel.clone();
@@ -537,8 +538,8 @@ impl Inner {
     }
 
     async fn call(&self, request: http::Request<Body>) -> Answer {
-        let is_one = request.headers().contains_key(GRPC_TIMEOUT);
-        let call = self.call_until_answered(request, is_one);
+        let is_one = is_for_one(request.headers());
+        let call = self.call_until_answered(request);
         if !is_one {
             return call.await;
         }
@@ -547,17 +548,17 @@ impl Inner {
         answer.unwrap_or_else(|_| Err(unavailable(&"no answer in time")))
     }
 
-    async fn call_until_answered(&self, request: http::Request<Body>, is_one: bool) -> Answer {
+    async fn call_until_answered(&self, request: http::Request<Body>) -> Answer {
         self.save();
         let (parts, body) = request.into_parts();
         let content = Content::of(body);
         let mut met = Met::default();
-        let (mut answer, mut is_missed) = self.attempt(&parts, &content, is_one, &mut met).await;
+        let (mut answer, mut is_missed) = self.attempt(&parts, &content, &mut met).await;
         for _ in 1..ATTEMPTS_MAX {
             if !is_missed {
                 break;
             }
-            let (again, next) = self.attempt(&parts, &content, is_one, &mut met).await;
+            let (again, next) = self.attempt(&parts, &content, &mut met).await;
             // The first one's reason is as good when both have one.
             answer = again.or(answer);
             is_missed = next;
@@ -571,7 +572,6 @@ impl Inner {
         &self,
         parts: &http::request::Parts,
         content: &Arc<Mutex<Content>>,
-        is_one: bool,
         met: &mut Met,
     ) -> (Answer, bool) {
         let replicas = match self.current().await {
@@ -592,7 +592,7 @@ impl Inner {
         };
         met.asked.push(replica.address);
         let request = http::Request::from_parts(parts.clone(), body);
-        match replica.call(request, is_one).await {
+        match replica.call(request).await {
             Ok(answer) if answer.headers().contains_key(WAITING) => {
                 self.broke(&replica, &"is not ready");
                 met.absent.push(replica.address);
@@ -618,6 +618,11 @@ impl Inner {
             }
         }
     }
+}
+
+/// Whether a call is for one message: it says how long it waits, streams last as long as they last.
+fn is_for_one(headers: &http::HeaderMap) -> bool {
+    headers.contains_key(GRPC_TIMEOUT)
 }
 
 fn some(replicas: Arc<Replicas>) -> io::Result<Arc<Replicas>> {
@@ -719,6 +724,7 @@ mod tests {
     use tonic_health::{
         ServingStatus,
         pb::{HealthCheckRequest, health_client::HealthClient},
+        server::HealthReporter,
     };
 
     use super::*;
@@ -741,6 +747,28 @@ mod tests {
             served.await.expect("served");
         });
         (address, lifecycle)
+    }
+
+    /// A replica that tells connections older than `age` to end, as `server` has it; how many there were.
+    async fn ageing(age: Duration) -> (SocketAddr, HealthReporter, Arc<AtomicUsize>, Lifecycle) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let (health, service) = tonic_health::server::health_reporter();
+        health.set_service_status("", ServingStatus::Serving).await;
+        let connections = Arc::new(AtomicUsize::new(0));
+        let counted = connections.clone();
+        let incoming = TcpIncoming::from(listener).inspect(move |_| {
+            counted.fetch_add(1, Ordering::Relaxed);
+        });
+        let lifecycle = Lifecycle::new();
+        lifecycle.spawn("replica", async move {
+            let served = Server::builder()
+                .max_connection_age(age)
+                .add_service(service)
+                .serve_with_incoming(incoming);
+            served.await.expect("served");
+        });
+        (address, health, connections, lifecycle)
     }
 
     async fn ask(client: &mut HealthClient<Channel>) -> Result<i32, tonic::Status> {
@@ -1055,10 +1083,10 @@ mod tests {
             let served = served.serve_with_incoming(TcpIncoming::from(listener));
             served.await.expect("served");
         });
-        let waker = lifecycle.clone();
+        let own = lifecycle.clone();
         // The one that has gone answers what it was asked before, and seems well by that.
         let forget = async move {
-            while !waker.is_stopping() {
+            while !own.is_stopping() {
                 replicas.all[0].rests_until_ms.store(0, Ordering::Relaxed);
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
@@ -1073,18 +1101,7 @@ mod tests {
     async fn a_connection_that_is_told_to_end_costs_no_call_where_the_other_replica_is_away() {
         let (gone, first) = replica(ServingStatus::Serving).await;
         first.wait(Duration::from_secs(5)).await;
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let address = listener.local_addr().expect("an address");
-        let (health, service) = tonic_health::server::health_reporter();
-        health.set_service_status("", ServingStatus::Serving).await;
-        let lifecycle = Lifecycle::new();
-        lifecycle.spawn("replica", async move {
-            let served = Server::builder()
-                .max_connection_age(Duration::from_millis(5))
-                .add_service(service)
-                .serve_with_incoming(TcpIncoming::from(listener));
-            served.await.expect("served");
-        });
+        let (address, _, _, lifecycle) = ageing(Duration::from_millis(5)).await;
         let urls = format!("http://{gone},http://{address}");
         let channel = channel(&urls).expect("URLs");
         let calls = (0..8).map(|_| {
@@ -1125,23 +1142,7 @@ mod tests {
     /// As `server` has it, in fast motion.
     #[tokio::test]
     async fn a_connection_that_is_told_to_end_costs_no_call_and_cuts_no_stream() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let address = listener.local_addr().expect("an address");
-        let (health, service) = tonic_health::server::health_reporter();
-        health.set_service_status("", ServingStatus::Serving).await;
-        let connections = Arc::new(AtomicUsize::new(0));
-        let counted = connections.clone();
-        let incoming = TcpIncoming::from(listener).inspect(move |_| {
-            counted.fetch_add(1, Ordering::Relaxed);
-        });
-        let lifecycle = Lifecycle::new();
-        lifecycle.spawn("replica", async move {
-            let served = Server::builder()
-                .max_connection_age(Duration::from_millis(20))
-                .add_service(service)
-                .serve_with_incoming(incoming);
-            served.await.expect("served");
-        });
+        let (address, health, connections, lifecycle) = ageing(Duration::from_millis(20)).await;
         let channel = channel(&format!("http://{address}")).expect("a URL");
         let mut client = HealthClient::new(channel.clone());
         let mut watcher = HealthClient::new(channel);
