@@ -460,12 +460,16 @@ async fn lost_and_restored(to: To) {
         }
     });
     let mut written = BTreeSet::new();
-    let mut wait_for = async |count: usize, written: &mut BTreeSet<String>| {
-        while written.len() < count {
+    // From now on: what was acknowledged while nobody read comes on top.
+    let mut write_more = async |count: usize, written: &mut BTreeSet<String>| {
+        while let Ok(code) = acknowledged.try_recv() {
+            written.insert(code);
+        }
+        for _ in 0..count {
             written.insert(acknowledged.recv().await.expect("writing goes on"));
         }
     };
-    wait_for(10, &mut written).await;
+    write_more(10, &mut written).await;
     archived.sh(&documented("back up"));
     let papers = folder.path().join("evidence");
     let kept_papers = folder.path().join("kept");
@@ -479,16 +483,16 @@ async fn lost_and_restored(to: To) {
         );
     };
     in_papers(&documented("back up papers"));
-    wait_for(written.len() + 20, &mut written).await;
+    write_more(20, &mut written).await;
     let (before, moment) = (written.clone(), archived.moment().await);
     // Whatever was on its way is there.
-    wait_for(written.len() + 2, &mut written).await;
-    let (around, more) = (written.clone(), written.len() + 10);
-    wait_for(more, &mut written).await;
+    write_more(2, &mut written).await;
+    let around = written.clone();
+    write_more(10, &mut written).await;
     // What is archived by now is kept; what comes later may be lost with the machine.
     archived.sh(&documented("archive now"));
     let kept = written.clone();
-    wait_for(written.len() + 5, &mut written).await;
+    write_more(5, &mut written).await;
 
     archived.sh("kill -KILL $(head -1 \"$PGDATA/postmaster.pid\"); sleep 1; rm -rf \"$PGDATA\"");
     up.kill();
