@@ -366,8 +366,9 @@ impl Inner {
     async fn current(&self) -> io::Result<Arc<Replicas>> {
         let generation = self.tls.as_ref().map_or(0, Tls::generation);
         let known = self.replicas();
-        if self.is_fresh(&known, generation) {
-            return some(known);
+        // That nobody is known may be because somebody looks them up: only who holds the lock can tell.
+        if !known.all.is_empty() && self.is_fresh(&known, generation) {
+            return Ok(known);
         }
         let _looking_up = match known.all.is_empty() || known.generation != generation {
             // There is nothing to go on with.
@@ -824,6 +825,25 @@ mod tests {
             }
         });
         (address, deserted, lifecycle)
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn whoever_comes_while_names_are_looked_up_for_the_first_time_gets_what_is_found() {
+        for _ in 0..2_000 {
+            let channel = channel("http://127.0.0.1:1,http://127.0.0.1:2").expect("URLs");
+            let begin = Arc::new(tokio::sync::Barrier::new(4));
+            let mut callers = tokio::task::JoinSet::new();
+            for _ in 0..4 {
+                let (channel, begin) = (channel.clone(), begin.clone());
+                callers.spawn(async move {
+                    begin.wait().await;
+                    channel.0.current().await.map(|found| found.all.len())
+                });
+            }
+            for found in callers.join_all().await {
+                assert_eq!(found.expect("found"), 2);
+            }
+        }
     }
 
     #[tokio::test]
