@@ -68,6 +68,13 @@ const ATTEMPTS_MAX: usize = 4;
 const REPLAYS_PER_MILLE: i64 = 100;
 /// Replays that may be made at once, after a while without any.
 const REPLAYS_SAVED_MAX: i64 = 50;
+/// Calls at once of one connection; beyond, callers wait on HTTP/2 flow control.
+pub(crate) const STREAMS_MAX: u32 = 256;
+/// What of one call is on its way or waits to be read, each way. On a line of 30 ms that is 2 MB/s.
+pub(crate) const STREAM_WINDOW_BYTES: u32 = 64 * 1024;
+/// The same of all calls of a connection: there is room for each, so that whoever does not read, be it a slow
+/// subscriber or a file that waits for its turn, holds up nobody else. By default three of them hold up all.
+pub(crate) const CONNECTION_WINDOW_BYTES: u32 = STREAMS_MAX * STREAM_WINDOW_BYTES;
 /// What is kept of a request to be said again: everything but a large file, and the beginning of that.
 const KEPT_BYTES_MAX: usize = 256 * 1024;
 
@@ -469,6 +476,8 @@ impl Inner {
             .origin(origin.parse().map_err(io::Error::other)?)
             .connect_timeout(CONNECT_WITHIN)
             .tcp_nodelay(true)
+            .initial_stream_window_size(STREAM_WINDOW_BYTES)
+            .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
             // A black hole is found within 20 s.
             .http2_keep_alive_interval(Duration::from_secs(10))
             .keep_alive_timeout(Duration::from_secs(10))

@@ -33,8 +33,6 @@ use crate::{
     tls::Tls,
 };
 
-/// Requests at once per connection; beyond, callers wait on HTTP/2 flow control.
-const STREAMS_MAX: u32 = 256;
 /// A connection that is older is asked to end when its calls have ended (GOAWAY), so that callers who ask
 /// for addresses only when they connect come to new replicas. Nothing is cut: a feed lasts as long as its
 /// token, and a file takes a quarter of an hour over a slow line. tonic's grace time is not what it is
@@ -198,7 +196,9 @@ pub async fn serve(
         .register_encoded_file_descriptor_set(proto::DESCRIPTORS)
         .build_v1()?;
     let router = Server::builder()
-        .max_concurrent_streams(STREAMS_MAX)
+        .max_concurrent_streams(client::STREAMS_MAX)
+        .initial_stream_window_size(client::STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(client::CONNECTION_WINDOW_BYTES)
         .http2_keepalive_interval(Some(Duration::from_secs(20)))
         .max_connection_age(CONNECTION_AGE)
         .layer(CatchPanicLayer::new())

@@ -27,6 +27,8 @@ mod access;
 mod connection;
 #[path = "spine/consume.rs"]
 mod consume;
+#[path = "spine/flow.rs"]
+mod flow;
 #[path = "spine/idempotency.rs"]
 mod idempotency;
 #[path = "spine/ledger.rs"]

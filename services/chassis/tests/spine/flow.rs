@@ -1,0 +1,130 @@
+//! All calls of a process to a replica share one connection: nobody who does not read what has come may hold
+//! up the others.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use chassis::{
+    auth::Caller,
+    client::{self, Channel},
+    feed_server::FeedServer,
+    lifecycle::Runtime,
+    pg::Database,
+    server,
+};
+use futures::{StreamExt as _, future, stream};
+use http_body::Frame;
+use http_body_util::StreamBody;
+use kernel::Role;
+use proto::feed::v1::{
+    ListItemsRequest, SubscribeRequest, feed_service_client::FeedServiceClient,
+    feed_service_server::FeedServiceServer,
+};
+use tonic::{Status, body::Body, service::Routes};
+use tower::ServiceExt as _;
+
+use crate::{COUNTY, VILLAGE, authenticator, done, fresh, issuer, item};
+
+/// Of each of those who do not read; more than one connection has room for by default.
+const BYTES: usize = 4 * 1024 * 1024;
+/// How many of them there are.
+const SLOW: usize = 6;
+const ITEM_BYTES: usize = 64 * 1024;
+
+/// The feed, and a method that takes what it is sent and reads nothing of it.
+async fn served(database: &Database, runtime: &Runtime) -> (Channel, Caller) {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let issuer = issuer(31);
+    let authenticator = authenticator(&issuer, "spine").await;
+    let token = issuer.token("somebody", Role::CountyOfficer, COUNTY, None);
+    let caller = authenticator.verify(&token).await.expect("verified");
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await;
+    let listener = listener.expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    let feed = FeedServer::new(database.clone(), runtime.lifecycle.clone(), |_, _| true);
+    let unread = |body: axum::body::Body| async move {
+        let _body = body;
+        future::pending::<()>().await;
+    };
+    let routes = axum::Router::new().route("/backstop.slow/Take", axum::routing::post(unread));
+    let routes = Routes::from(routes).add_service(FeedServiceServer::new(feed));
+    let (database, own) = (database.clone(), runtime.clone());
+    runtime.lifecycle.spawn("server", async move {
+        let served = server::serve(listener, routes, authenticator, database, &own).await;
+        served.expect("served");
+    });
+    (client::channel(&url).expect("a channel"), caller)
+}
+
+/// Somebody else's calls are answered, in the time that each has.
+async fn others_are_answered(channel: &Channel, caller: &Caller) {
+    let mut feed = FeedServiceClient::new(channel.clone());
+    for _ in 0..10 {
+        let request = ListItemsRequest {
+            page_size: 3,
+            ..ListItemsRequest::default()
+        };
+        let page = feed.list_items(client::authorise(caller, request)).await;
+        assert_eq!(page.expect("answered").into_inner().items.len(), 3);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_does_not_read_a_feed_holds_up_nobody() {
+    let (test, database, officer) = fresh().await;
+    for _ in 0..BYTES / ITEM_BYTES {
+        let mut tx = database.begin(&officer).await.expect("a transaction");
+        let mut large = item(chassis::testing::new_id(), VILLAGE);
+        large.payload = vec![7; ITEM_BYTES];
+        tx.publish(large);
+        tx.commit().await.expect("committed");
+    }
+    let runtime = Runtime::system();
+    let (channel, caller) = served(&database, &runtime).await;
+    let mut feed = FeedServiceClient::new(channel.clone());
+    let mut unread = Vec::new();
+    for _ in 0..SLOW {
+        let request = client::authorise_stream(&caller, SubscribeRequest::default());
+        unread.push(feed.subscribe(request).await.expect("subscribed"));
+    }
+    // Until everything that has room has come.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    others_are_answered(&channel, &caller).await;
+
+    // And whoever reads later gets all of it.
+    let last = unread.pop().expect("one").into_inner();
+    let read = last.take(BYTES / ITEM_BYTES).count();
+    let read = tokio::time::timeout(Duration::from_secs(10), read).await;
+    assert_eq!(read, Ok(BYTES / ITEM_BYTES));
+    drop(unread);
+    runtime.lifecycle.wait(Duration::from_secs(10)).await;
+    done(test, [database]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whose_file_is_not_read_holds_up_nobody() {
+    let (test, database, officer) = fresh().await;
+    for _ in 0..3 {
+        crate::make_one(&database, &officer, VILLAGE).await;
+    }
+    let runtime = Runtime::system();
+    let (channel, caller) = served(&database, &runtime).await;
+    let mut sending = tokio::task::JoinSet::new();
+    for _ in 0..SLOW {
+        let request = client::authorise_stream(&caller, ());
+        let token = request.metadata().get("authorization").expect("a token");
+        let pieces = (0..BYTES / ITEM_BYTES).map(|_| Bytes::from(vec![7; ITEM_BYTES]));
+        let pieces = stream::iter(pieces).map(|piece| Ok::<_, Status>(Frame::data(piece)));
+        let request = http::Request::post("http://a.test/backstop.slow/Take")
+            .header("content-type", "application/grpc")
+            .header("authorization", token.to_str().expect("text"))
+            .body(Body::new(StreamBody::new(pieces)))
+            .expect("a request");
+        sending.spawn(channel.clone().oneshot(request));
+    }
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    others_are_answered(&channel, &caller).await;
+    sending.shutdown().await;
+    runtime.lifecycle.wait(Duration::from_secs(10)).await;
+    done(test, [database]).await;
+}
