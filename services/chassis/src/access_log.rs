@@ -15,6 +15,10 @@ use std::{
 };
 
 use chrono::{DateTime, Utc};
+use futures::{
+    FutureExt as _,
+    future::{BoxFuture, Shared, WeakShared},
+};
 use kernel::{Code, DivisionCode, Role};
 use prost::Message;
 use proto::access::v1::AccessSeal;
@@ -97,6 +101,8 @@ struct Waiting {
     done: oneshot::Sender<bool>,
 }
 
+type Writing = BoxFuture<'static, ()>;
+
 /// Writes calls down. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct AccessLog(Arc<Inner>);
@@ -107,8 +113,9 @@ struct Inner {
     /// SQL of the division of the household `of.household`, where a message does not say it.
     division: &'static str,
     waiting: Mutex<Vec<Waiting>>,
-    /// Held by who writes for all.
-    writer: tokio::sync::Mutex<()>,
+    /// What is being written for all. Everybody who waits goes on with it: whoever began may be a stream whose
+    /// reader is slow, and is then asked to go on only when that one has read.
+    writing: Mutex<Option<WeakShared<Writing>>>,
     /// Whether something may be without a seal.
     unsealed: AtomicBool,
 }
@@ -122,7 +129,7 @@ impl AccessLog {
             database,
             division,
             waiting: Mutex::new(Vec::new()),
-            writer: tokio::sync::Mutex::new(()),
+            writing: Mutex::new(None),
             unsealed: AtomicBool::new(true),
         }))
     }
@@ -148,17 +155,12 @@ impl AccessLog {
             match done.try_recv() {
                 Ok(true) => return Ok(()),
                 Ok(false) => break,
-                // Whoever wrote for all gave up in the middle. What may have been written all the same
+                // Everybody who wrote for all gave up in the middle. What may have been written all the same
                 // is not written twice.
                 Err(oneshot::error::TryRecvError::Closed) => done = self.wait(call.clone())?,
                 Err(oneshot::error::TryRecvError::Empty) => {}
             }
-            let writing = self.0.writer.lock().await;
-            // Else somebody has written it while this one waited.
-            if done.is_empty() {
-                self.write_waiting().await;
-            }
-            drop(writing);
+            self.writing().await;
         }
         Err(Error::Unavailable {
             what: "access record",
@@ -208,6 +210,19 @@ impl AccessLog {
         let (done, receiver) = oneshot::channel();
         waiting.push(Waiting { call, done });
         Ok(receiver)
+    }
+
+    /// What is being written now, or what waits.
+    fn writing(&self) -> Shared<Writing> {
+        let writing = self.0.writing.lock();
+        let mut writing = writing.unwrap_or_else(PoisonError::into_inner);
+        let now = writing.as_ref().and_then(WeakShared::upgrade);
+        now.filter(|now| now.peek().is_none()).unwrap_or_else(|| {
+            let log = self.clone();
+            let next = async move { log.write_waiting().await }.boxed().shared();
+            *writing = next.downgrade();
+            next
+        })
     }
 
     /// Writes what waits, at most a batch, and tells everybody whose call was in it.

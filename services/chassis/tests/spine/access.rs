@@ -155,6 +155,32 @@ async fn sec2_many_who_call_at_once_share_commits_and_each_is_on_the_record() {
 }
 
 #[tokio::test]
+async fn sec2_whoever_is_not_asked_to_go_on_holds_up_nobody() {
+    let (test, database, officer) = fresh().await;
+    let log = AccessLog::new(database.clone(), "null");
+    let mut owner = test.owner().await;
+    owner
+        .execute("begin; lock table spine.access in exclusive mode")
+        .await
+        .expect("locked");
+    // A stream whose reader is slow: it has begun to write for all, and is asked no more.
+    let mut slow = std::pin::pin!(log.record(&officer, "Slow", vec![of(new_id(), VILLAGE)]));
+    for _ in 0..20 {
+        let begun = tokio::time::timeout(Duration::from_millis(10), &mut slow);
+        begun.await.expect_err("it waits for the table");
+    }
+    owner.execute("commit").await.expect("free");
+    let page = vec![of(new_id(), VILLAGE)];
+    let other = log.record(&officer, "ListIncome", page);
+    let other = tokio::time::timeout(Duration::from_secs(1), other).await;
+    other.expect("in time").expect("recorded");
+    slow.await.expect("recorded");
+    let all = number(&mut owner, "select count(*) from spine.access").await;
+    assert_eq!(all, 2);
+    done(test, [database]).await;
+}
+
+#[tokio::test]
 async fn sec2_no_record_no_answer() {
     let (test, database, officer) = fresh().await;
     let log = AccessLog::new(database.clone(), "null");
