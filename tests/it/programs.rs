@@ -397,11 +397,14 @@ impl Program {
         assert!(sent.expect("kill runs").success());
     }
 
-    /// Asks it to stop, and demands that it does so well.
+    /// Asks it to stop, and demands that it does so well: nothing had to be cut.
     pub async fn stop(mut self) {
         self.terminate();
         let status = self.ended().await;
-        assert!(status.success(), "{status}: {}", self.log());
+        let log = self.log();
+        assert!(status.success(), "{status}: {log}");
+        assert!(!log.contains("had to be cut"), "{log}");
+        assert!(!log.contains("had to be cancelled"), "{log}");
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{pin::Pin, time::Duration};
 
-use futures::Stream;
+use futures::{Stream, StreamExt as _};
 use kernel::Principal;
 use proto::feed::v1::{
     self as wire, ListItemsRequest, ListItemsResponse, SubscribeRequest, SubscribeResponse,
@@ -24,8 +24,9 @@ use crate::{
 
 /// Items read at once: a short read, and a slow subscriber holds few of them in memory.
 const PAGE: i64 = 200;
-/// Messages between the reader and a subscriber; a slow one stops its reader and nobody else's.
-const QUEUE: usize = 64;
+/// Messages between the reader and a subscriber; a slow one stops its reader and nobody else's. So many may be on
+/// their way when a service stops, which waits until they are read.
+const QUEUE: usize = 16;
 /// Other replicas commit without telling this process, so it also looks by itself.
 const POLL: Duration = Duration::from_secs(1);
 const HEARTBEAT: Duration = Duration::from_secs(15);
@@ -130,14 +131,9 @@ impl FeedServer {
             for stored in page.items {
                 let item = self.item(stored);
                 let cursor = item.cursor.clone();
-                if queue
-                    .send(Ok(SubscribeResponse {
-                        item: Some(item),
-                        cursor,
-                    }))
-                    .await
-                    .is_err()
-                {
+                let item = Some(item);
+                let message = Ok(SubscribeResponse { item, cursor });
+                if !self.deliver(queue, message).await {
                     return Ok(());
                 }
                 last_sent = tokio::time::Instant::now();
@@ -147,11 +143,8 @@ impl FeedServer {
             }
             if last_sent.elapsed() >= HEARTBEAT {
                 let cursor = self.database.cursors().feed(self.database.epoch(), after);
-                if queue
-                    .send(Ok(SubscribeResponse { item: None, cursor }))
-                    .await
-                    .is_err()
-                {
+                let heartbeat = Ok(SubscribeResponse { item: None, cursor });
+                if !self.deliver(queue, heartbeat).await {
                     return Ok(());
                 }
                 last_sent = tokio::time::Instant::now();
@@ -164,6 +157,18 @@ impl FeedServer {
             }
         }
         Ok(())
+    }
+
+    /// Whether a subscriber is there to whom more can be sent.
+    async fn deliver(
+        &self,
+        queue: &mpsc::Sender<Result<SubscribeResponse, Status>>,
+        message: Result<SubscribeResponse, Status>,
+    ) -> bool {
+        tokio::select! {
+            sent = queue.send(message) => sent.is_ok(),
+            () = self.lifecycle.stopping() => false,
+        }
     }
 }
 
@@ -183,10 +188,15 @@ impl FeedService for FeedServer {
         let server = self.clone();
         self.lifecycle.spawn("feed.subscribe", async move {
             if let Err(error) = server.send(&caller, after, &filter, &queue).await {
-                let _ = queue.send(Err(error.into())).await;
+                server.deliver(&queue, Err(error.into())).await;
             }
         });
-        Ok(Response::new(Box::pin(ReceiverStream::new(messages))))
+        // Whoever is far behind would hold up the end of the service until it has read what waits here; it goes on
+        // from its cursor elsewhere.
+        let lifecycle = self.lifecycle.clone();
+        let stopping = async move { lifecycle.stopping().await };
+        let messages = ReceiverStream::new(messages).take_until(Box::pin(stopping));
+        Ok(Response::new(Box::pin(messages)))
     }
 
     async fn list_items(

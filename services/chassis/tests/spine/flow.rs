@@ -8,7 +8,7 @@ use chassis::{
     auth::Caller,
     client::{self, Channel},
     feed_server::FeedServer,
-    lifecycle::Runtime,
+    lifecycle::{Runtime, Stopped},
     pg::Database,
     server,
 };
@@ -56,6 +56,17 @@ async fn served(database: &Database, runtime: &Runtime) -> (Channel, Caller) {
     (client::channel(&url).expect("a channel"), caller)
 }
 
+/// So many items that are so large.
+async fn publish(database: &Database, officer: &Caller, items: usize, bytes: usize) {
+    let mut tx = database.begin(officer).await.expect("a transaction");
+    for _ in 0..items {
+        let mut large = item(chassis::testing::new_id(), VILLAGE);
+        large.payload = vec![7; bytes];
+        tx.publish(large);
+    }
+    tx.commit().await.expect("committed");
+}
+
 /// Somebody else's calls are answered, in the time that each has.
 async fn others_are_answered(channel: &Channel, caller: &Caller) {
     let mut feed = FeedServiceClient::new(channel.clone());
@@ -72,13 +83,7 @@ async fn others_are_answered(channel: &Channel, caller: &Caller) {
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_does_not_read_a_feed_holds_up_nobody() {
     let (test, database, officer) = fresh().await;
-    for _ in 0..BYTES / ITEM_BYTES {
-        let mut tx = database.begin(&officer).await.expect("a transaction");
-        let mut large = item(chassis::testing::new_id(), VILLAGE);
-        large.payload = vec![7; ITEM_BYTES];
-        tx.publish(large);
-        tx.commit().await.expect("committed");
-    }
+    publish(&database, &officer, BYTES / ITEM_BYTES, ITEM_BYTES).await;
     let runtime = Runtime::system();
     let (channel, caller) = served(&database, &runtime).await;
     let mut feed = FeedServiceClient::new(channel.clone());
@@ -126,5 +131,33 @@ async fn whose_file_is_not_read_holds_up_nobody() {
     others_are_answered(&channel, &caller).await;
     sending.shutdown().await;
     runtime.lifecycle.wait(Duration::from_secs(10)).await;
+    done(test, [database]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_that_stops_does_not_wait_for_whoever_is_far_behind() {
+    let (test, database, officer) = fresh().await;
+    publish(&database, &officer, 400, 4 * 1024).await;
+    let runtime = Runtime::system();
+    let (channel, caller) = served(&database, &runtime).await;
+    let mut feed = FeedServiceClient::new(channel);
+    let request = client::authorise_stream(&caller, SubscribeRequest::default());
+    let mut items = feed.subscribe(request).await.expect("subscribed");
+    let mut reading = tokio::task::JoinSet::new();
+    reading.spawn(async move {
+        let mut last = 0;
+        while let Ok(Some(message)) = items.get_mut().message().await {
+            last = message.item.expect("an item").position;
+            // Each has its effect, in a transaction of its own.
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        last
+    });
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    // What is on its way is read within three seconds, all of it within forty.
+    let stopped = runtime.lifecycle.wait(Duration::from_secs(4)).await;
+    assert_eq!(stopped, Stopped::Drained);
+    let last = reading.join_all().await;
+    assert!((5..100).contains(&last[0]), "{last:?}");
     done(test, [database]).await;
 }
