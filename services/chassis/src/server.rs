@@ -175,7 +175,7 @@ pub async fn serve(
 ) -> anyhow::Result<()> {
     database.spawn_forgetting(&runtime.lifecycle);
     authenticator.spawn_reloading(&runtime.lifecycle);
-    let (health, health_service) = tonic_health::server::health_reporter();
+    let (mut health, health_service) = tonic_health::server::health_reporter();
     let lifecycle = runtime.lifecycle.clone();
     look(&lifecycle, &authenticator, &database).await;
     lifecycle.there(START);
@@ -191,6 +191,8 @@ pub async fn serve(
             health.set_service_status("", status(&lifecycle)).await;
         }
         health.set_service_status("", status(&lifecycle)).await;
+        // Ends the streams of those who watch it, who would hold up the end; they have been told.
+        health.clear_service_status("").await;
     });
     let reflection = tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(proto::DESCRIPTORS)

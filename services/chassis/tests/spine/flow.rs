@@ -21,6 +21,9 @@ use proto::feed::v1::{
     feed_service_server::FeedServiceServer,
 };
 use tonic::{Status, body::Body, service::Routes};
+use tonic_health::pb::{
+    HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
+};
 use tower::ServiceExt as _;
 
 use crate::{COUNTY, VILLAGE, authenticator, done, fresh, issuer, item};
@@ -159,5 +162,23 @@ async fn a_service_that_stops_does_not_wait_for_whoever_is_far_behind() {
     assert_eq!(stopped, Stopped::Drained);
     let last = reading.join_all().await;
     assert!((5..100).contains(&last[0]), "{last:?}");
+    done(test, [database]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_watches_the_health_of_a_service_is_told_of_its_end_and_holds_it_up_no_longer() {
+    let (test, database, _) = fresh().await;
+    let runtime = Runtime::system();
+    let (channel, _) = served(&database, &runtime).await;
+    let mut health = HealthClient::new(channel);
+    let watch = health.watch(HealthCheckRequest::default());
+    let mut told = watch.await.expect("watched").into_inner();
+    let serving = told.message().await.expect("told").expect("a status");
+    assert_eq!(serving.status(), ServingStatus::Serving);
+    let stopped = runtime.lifecycle.wait(Duration::from_secs(4)).await;
+    assert_eq!(stopped, Stopped::Drained);
+    let stopping = told.message().await.expect("told").expect("a status");
+    assert_eq!(stopping.status(), ServingStatus::NotServing);
+    assert_eq!(told.message().await.expect("ended"), None);
     done(test, [database]).await;
 }
