@@ -1,5 +1,5 @@
 //! All calls of a process to a replica share one connection: nobody who does not read what has come may hold
-//! up the others.
+//! up the others, or the end of a service.
 
 use std::time::Duration;
 
@@ -31,7 +31,7 @@ use crate::{COUNTY, VILLAGE, authenticator, done, fresh, issuer, item};
 /// Of each of those who do not read; more than one connection has room for by default.
 const BYTES: usize = 4 * 1024 * 1024;
 /// How many of them there are.
-const SLOW: usize = 6;
+const SLOW: usize = 3;
 const ITEM_BYTES: usize = 64 * 1024;
 
 /// The feed, and a method that takes what it is sent and reads nothing of it.
