@@ -62,6 +62,14 @@ struct Here {
     relay: Lifecycle,
 }
 
+/// Of tests that need a process of their own; `compose.sh` leaves them out by its last words.
+const INSIDE: &str = "the test looks into the process: it cannot be deployed";
+
+async fn own_database() -> TestDatabase {
+    assert!(Deployed::named().is_none(), "{INSIDE}");
+    TestDatabase::create().await
+}
+
 impl Sandbox {
     /// Starts everything; or takes what is deployed, where the environment names it ([`Deployed`]).
     ///
@@ -88,7 +96,7 @@ impl Sandbox {
     /// # Panics
     /// It does not start.
     pub async fn start_with_redis(redis_url: String) -> Self {
-        let database = TestDatabase::create().await;
+        let database = own_database().await;
         let url = database.config.url.expose_secret().to_owned();
         let connections = database.config.max_connections;
         let (relay, redis_url) = (Lifecycle::new(), Some(redis_url));
@@ -100,7 +108,7 @@ impl Sandbox {
     /// # Panics
     /// It does not start.
     pub async fn start_watched(connections: u32) -> (Self, Statements) {
-        let database = TestDatabase::create().await;
+        let database = own_database().await;
         let url = database.config.url.expose_secret().to_owned();
         // postgres://user@host:port/name
         let (user, rest) = url.split_once('@').expect("a user");
@@ -164,7 +172,7 @@ impl Sandbox {
     fn here(&self) -> &Here {
         match &self.place {
             Place::Here(here) => here,
-            Place::There(_) => panic!("the test looks into the process: it cannot be deployed"),
+            Place::There(_) => panic!("{INSIDE}"),
         }
     }
 
