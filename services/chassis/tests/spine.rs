@@ -130,6 +130,16 @@ async fn authenticator(issuer: &TestIssuer, service: &str) -> Authenticator {
 
 /// Serves `database`'s feed on a free port of loopback.
 async fn serve(database: &Database, issuer: &TestIssuer, runtime: &Runtime) -> String {
+    serve_beside(Routes::default(), database, issuer, runtime).await
+}
+
+/// The same beside other routes.
+async fn serve_beside(
+    routes: Routes,
+    database: &Database,
+    issuer: &TestIssuer,
+    runtime: &Runtime,
+) -> String {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let authenticator = authenticator(issuer, "spine").await;
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await;
@@ -138,7 +148,7 @@ async fn serve(database: &Database, issuer: &TestIssuer, runtime: &Runtime) -> S
     let feed = FeedServer::new(database.clone(), runtime.lifecycle.clone(), |_, kind| {
         kind != "thing.hidden"
     });
-    let routes = Routes::new(FeedServiceServer::new(feed));
+    let routes = routes.add_service(FeedServiceServer::new(feed));
     let (database, own) = (database.clone(), runtime.clone());
     runtime.lifecycle.spawn("server", async move {
         let served = server::serve(listener, routes, authenticator, database, &own).await;

@@ -7,26 +7,21 @@ use bytes::Bytes;
 use chassis::{
     auth::Caller,
     client::{self, Channel},
-    feed_server::FeedServer,
     lifecycle::{Runtime, Stopped},
     pg::Database,
-    server,
 };
 use futures::{StreamExt as _, future, stream};
 use http_body::Frame;
 use http_body_util::StreamBody;
 use kernel::Role;
-use proto::feed::v1::{
-    ListItemsRequest, SubscribeRequest, feed_service_client::FeedServiceClient,
-    feed_service_server::FeedServiceServer,
-};
+use proto::feed::v1::{ListItemsRequest, SubscribeRequest, feed_service_client::FeedServiceClient};
 use tonic::{Status, body::Body, service::Routes};
 use tonic_health::pb::{
     HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
 };
 use tower::ServiceExt as _;
 
-use crate::{COUNTY, VILLAGE, authenticator, done, fresh, issuer, item};
+use crate::{COUNTY, VILLAGE, authenticator, done, fresh, issuer, item, serve_beside};
 
 /// Of each of those who do not read; more than one connection has room for by default.
 const BYTES: usize = 4 * 1024 * 1024;
@@ -36,26 +31,16 @@ const ITEM_BYTES: usize = 64 * 1024;
 
 /// The feed, and a method that takes what it is sent and reads nothing of it.
 async fn served(database: &Database, runtime: &Runtime) -> (Channel, Caller) {
-    let _ = rustls::crypto::ring::default_provider().install_default();
     let issuer = issuer(31);
-    let authenticator = authenticator(&issuer, "spine").await;
+    let own = authenticator(&issuer, "spine").await;
     let token = issuer.token("somebody", Role::CountyOfficer, COUNTY, None);
-    let caller = authenticator.verify(&token).await.expect("verified");
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await;
-    let listener = listener.expect("a port");
-    let url = format!("http://{}", listener.local_addr().expect("an address"));
-    let feed = FeedServer::new(database.clone(), runtime.lifecycle.clone(), |_, _| true);
+    let caller = own.verify(&token).await.expect("verified");
     let unread = |body: axum::body::Body| async move {
         let _body = body;
         future::pending::<()>().await;
     };
     let routes = axum::Router::new().route("/backstop.slow/Take", axum::routing::post(unread));
-    let routes = Routes::from(routes).add_service(FeedServiceServer::new(feed));
-    let (database, own) = (database.clone(), runtime.clone());
-    runtime.lifecycle.spawn("server", async move {
-        let served = server::serve(listener, routes, authenticator, database, &own).await;
-        served.expect("served");
-    });
+    let url = serve_beside(Routes::from(routes), database, &issuer, runtime).await;
     (client::channel(&url).expect("a channel"), caller)
 }
 
